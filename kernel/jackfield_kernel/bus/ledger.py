@@ -1,0 +1,146 @@
+"""The units that the bus commits: what each step of an event's life writes. Pure functions, no state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from jackfield.v1 import error_pb2, event_pb2, frame_pb2, journal_pb2
+
+from .log import Check, Claim, Put, Record, Unit
+from .model import Delivery, Run
+
+ACCEPTED = int(journal_pb2.RECORD_KIND_ACCEPTED)
+ROUTED = int(journal_pb2.RECORD_KIND_ROUTED)
+CALL = int(journal_pb2.RECORD_KIND_CALL)
+OUTCOME = int(journal_pb2.RECORD_KIND_OUTCOME)
+MERGED = int(journal_pb2.RECORD_KIND_MERGED)
+AUDIT = int(journal_pb2.RECORD_KIND_AUDIT)
+
+DEAD_BUCKET = "dead"
+ID_HORIZON = 3600.0
+"""Seconds for which an event id is known beside the publish sequence."""
+
+
+def stamp(seconds: float) -> Timestamp:
+    """Journal time as a protobuf timestamp."""
+    nanos = round(seconds * 1e9)
+    return Timestamp(seconds=nanos // 1_000_000_000, nanos=nanos % 1_000_000_000)
+
+
+def seconds(value: Timestamp) -> float:
+    """A protobuf timestamp as seconds."""
+    return value.seconds + value.nanos / 1e9
+
+
+def lane_of(event: event_pb2.Event) -> str:
+    """`<bot>:<type>:<chat>[:<thread>]`; bot and subject for events without a chat."""
+    if event.subject:
+        return f"{event.bot}:subject:{event.subject}"
+    chat = event.chat
+    if not chat.id:
+        return f"{event.bot}:subject:"
+    kind = ("unknown", "private", "group", "channel")[chat.type if chat.type < 4 else 0]
+    key = f"{event.bot}:{kind}:{_escaped(chat.id)}"
+    return f"{key}:{_escaped(chat.thread_id)}" if chat.thread_id else key
+
+
+def _escaped(part: str) -> str:
+    """Colons inside ids would let two lanes collide."""
+    return part.replace("%", "%25").replace(":", "%3A") if ":" in part or "%" in part else part
+
+
+def accepted_records(
+    event: event_pb2.Event, plugin: str, lane: str, now: float, routed: bytes | None
+) -> tuple[Record, ...]:
+    """ACCEPTED, and ROUTED when the rules are known already."""
+    record = journal_pb2.AcceptedRecord(event=event, plugin=plugin, lane=lane, time=stamp(now))
+    accepted = Record(ACCEPTED, event.id, record.SerializeToString())
+    if routed is None:
+        return (accepted,)
+    return (accepted, Record(ROUTED, event.id, routed))
+
+
+def claims(event: event_pb2.Event, dedup_key: str, horizon: float, now: float) -> tuple[Claim, ...]:
+    """Keys that make the event known: its id, and the occurrence on its platform."""
+    own = Claim(f"e:{event.id}", now + ID_HORIZON)
+    if not dedup_key:
+        return (own,)
+    return (own, Claim(f"d:{event.bot}:{dedup_key}", now + max(horizon, 600.0)))
+
+
+def outcome_record(
+    run: Run,
+    step: int,
+    state: journal_pb2.DeliveryState,
+    now: float,
+    *,
+    attempt: int = 0,
+    crashes: int = 0,
+    error: error_pb2.Error | None = None,
+    next_time: float = 0.0,
+    stop: bool = False,
+    emitted: Sequence[str] = (),
+) -> Record:
+    """One OUTCOME row."""
+    body = journal_pb2.OutcomeRecord(
+        step=step, state=state, attempt=attempt, crashes=crashes, stop=stop, time=stamp(now), emitted=emitted
+    )
+    if error is not None:
+        body.error.CopyFrom(error)
+    if next_time:
+        body.next_time.CopyFrom(stamp(next_time))
+    return Record(OUTCOME, run.event.id, body.SerializeToString())
+
+
+def merged_unit(delivery: Delivery, now: float) -> Unit:
+    """The survivor's member list, and MERGED for each member."""
+    run = delivery.run
+    body = journal_pb2.MergedRecord(
+        step=run.step, members=[f"{member.event.id}.{member.step}" for member in delivery.merged]
+    )
+    merged = journal_pb2.DELIVERY_STATE_MERGED
+    return Unit(
+        (
+            Record(MERGED, run.event.id, body.SerializeToString()),
+            *(outcome_record(member, member.step, merged, now) for member in delivery.merged),
+        )
+    )
+
+
+def dead_put(delivery: Delivery, outcome: Record) -> Put:
+    """The dead letter, complete, so that it can be shown and replayed when the log has forgotten its event."""
+    run = delivery.run
+    assert run.rules is not None
+    letter = journal_pb2.DeadRecord(
+        accepted=journal_pb2.AcceptedRecord(
+            event=run.event, plugin=run.plugin, lane=run.lane, time=stamp(run.accepted)
+        ),
+        routed=journal_pb2.RoutedRecord(
+            table_version=run.table_version,
+            rules=run.rules[run.step - run.first_step :],
+            first_step=run.step,
+        ),
+        outcome=journal_pb2.OutcomeRecord.FromString(outcome.body),
+        merged=[member.event for member in delivery.merged],
+    )
+    return Put(DEAD_BUCKET, delivery.id, letter.SerializeToString())
+
+
+def kv_bucket(plugin: str) -> str:
+    """Bucket of a plugin's key-value namespace."""
+    return f"kv/{plugin}"
+
+
+def kv_unit(plugin: str, writes: Iterable[frame_pb2.KvWrite], now: float) -> tuple[tuple[Check, ...], tuple[Put, ...]]:
+    """Checks and puts of key-value writes."""
+    bucket = kv_bucket(plugin)
+    checks: list[Check] = []
+    puts: list[Put] = []
+    for write in writes:
+        if write.HasField("if_version"):
+            checks.append(Check(bucket, write.key, write.if_version))
+        expires = now + write.ttl.seconds + write.ttl.nanos / 1e9 if write.HasField("ttl") else 0.0
+        puts.append(Put(bucket, write.key, None if write.delete else write.value, expires))
+    return tuple(checks), tuple(puts)
