@@ -16,7 +16,7 @@ from . import ledger
 from .busy import BusyLanes
 from .clock import JournalClock
 from .journal import Journal
-from .log import CONFLICT, DUPLICATE, Outcome, Record, Unit
+from .log import CONFLICT, DUPLICATE, Claim, Outcome, Put, Record, Unit
 from .model import Delivery, Recorded, Run, State
 from ..errors import problem
 from .sink import Sink
@@ -93,13 +93,23 @@ class Bus:
     # Intake ---------------------------------------------------------------------------------------------------------
 
     def publish(
-        self, plugin: str, event: event_pb2.Event, *, dedup_key: str = "", horizon: float = 0.0, answer: Answer
+        self,
+        plugin: str,
+        event: event_pb2.Event,
+        *,
+        dedup_key: str = "",
+        horizon: float = 0.0,
+        marks: tuple[Put, ...] = (),
+        answer: Answer,
     ) -> None:
-        """Store and route a stamped event. `answer` gets None once it is durable, also when it was known already."""
+        """Store and route a stamped event. `answer` gets None once it is durable, also when it was known already.
+
+        `horizon`: seconds for which the occurrence named by `dedup_key` is known. `marks` are committed with the event.
+        """
         records, decision, lane = self._accept(plugin, event)
         claims = ledger.claims(event, dedup_key, horizon, self._clock.now())
         self.journal.submit(
-            Unit(records, claims), partial(self._published, plugin, event, lane, decision, answer)
+            Unit(records, claims), partial(self._published, plugin, event, lane, decision, answer), marks
         )
 
     def _accept(
@@ -219,7 +229,7 @@ class Bus:
         run, now = delivery.run, self._clock.now()
         records: list[Record] = []
         emitted: list[tuple[event_pb2.Event, Decision | None, str]] = []
-        claims: list[ledger.Claim] = []
+        claims: list[Claim] = []
         if done.emits:
             if run.event.depth + 1 > self.limits.max_depth:
                 answer(problem("EMIT_LOOP", f"an event may cause {self.limits.max_depth} generations of others"))

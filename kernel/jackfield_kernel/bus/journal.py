@@ -14,6 +14,8 @@ from .log import MAX_RECORDS, LogDriver, Outcome, Put, Unit
 
 log = logging.getLogger(__name__)
 
+_Item = tuple[Unit, Callable[[Outcome], None], tuple[Put, ...]]
+
 MAX_IN_FLIGHT = 2
 """Groups sent and not answered: one that the disk works on, one that waits beside it."""
 
@@ -30,7 +32,7 @@ class Journal:
     def __init__(self, driver: LogDriver, clock: JournalClock) -> None:
         self._driver = driver
         self._clock = clock
-        self._queue: deque[tuple[Unit, Callable[[Outcome], None]]] = deque()
+        self._queue: deque[_Item] = deque()
         self._puts: dict[tuple[str, str], Put] = {}
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -41,9 +43,13 @@ class Journal:
         self.groups = 0
         self.units = 0
 
-    def submit(self, unit: Unit, done: Callable[[Outcome], None]) -> None:
-        """Queue a unit; `done` gets its outcome after the commit."""
-        self._queue.append((unit, done))
+    def submit(self, unit: Unit, done: Callable[[Outcome], None], marks: tuple[Put, ...] = ()) -> None:
+        """Queue a unit; `done` gets its outcome after the commit.
+
+        `marks` are entries that grow with each unit (a stream's sequence): the last one of a group is written with that group, whatever
+        the unit's outcome.
+        """
+        self._queue.append((unit, done, marks))
         self._idle.clear()
         self._wake.set()
 
@@ -91,26 +97,28 @@ class Journal:
                 # The task's first step sends the group, so that groups leave in order.
                 await asyncio.sleep(0)
 
-    def _take(self) -> tuple[list[tuple[Unit, Callable[[Outcome], None]]], Mapping[tuple[str, str], Put]]:
-        units: list[tuple[Unit, Callable[[Outcome], None]]] = []
+    def _take(self) -> tuple[list[_Item], Mapping[tuple[str, str], Put]]:
+        units: list[_Item] = []
+        puts, self._puts = self._puts, {}
         room = MAX_RECORDS
         queue = self._queue
         while queue and room >= len(queue[0][0].records):
             item = queue.popleft()
             room -= len(item[0].records)
             units.append(item)
-        puts, self._puts = self._puts, {}
+            for mark in item[2]:
+                puts[mark.bucket, mark.key] = mark
         return units, puts
 
     async def _commit(
         self,
-        units: list[tuple[Unit, Callable[[Outcome], None]]],
+        units: list[_Item],
         puts: Mapping[tuple[str, str], Put],
         after: asyncio.Future[None],
         order: asyncio.Future[None],
         slots: asyncio.Semaphore,
     ) -> None:
-        batch = [unit for unit, _ in units]
+        batch = [unit for unit, _, _ in units]
         group_puts = list(puts.values())
         try:
             outcomes = await self._until_written(batch, group_puts, after)
@@ -118,7 +126,7 @@ class Journal:
             self.failure = None
             self.groups += 1
             self.units += len(batch)
-            for (_, done), outcome in zip(units, outcomes, strict=True):
+            for (_, done, _), outcome in zip(units, outcomes, strict=True):
                 done(outcome)
             self.on_group()
         finally:

@@ -84,6 +84,7 @@ class Delivery:
     merged: list[Run] = field(default_factory=list)
     steered: list[Delivery] = field(default_factory=list)
     calls: dict[str, Recorded] = field(default_factory=dict)
+    unnamed: int = 0
     asks: str = ""
     cancelled: bool = False
 

@@ -151,6 +151,7 @@ class Turns:
 
     def _lease(self, delivery: Delivery, sink: Sink) -> None:
         self.restore(delivery, sink, self.next_fence())
+        delivery.unnamed = 0
         run, rule = delivery.run, delivery.rule
         frame = frame_pb2.Delivery(
             delivery_id=delivery.id,

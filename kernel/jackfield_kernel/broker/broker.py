@@ -1,0 +1,462 @@
+"""Carries calls from one plugin to another: who provides, who may, once per key, within its deadline. Bodies are bytes to it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from jackfield.v1 import entity_pb2, error_pb2, frame_pb2, journal_pb2
+
+from ..bus.bus import Bus
+from ..bus.ledger import stamp
+from ..bus.model import Delivery
+from ..errors import Refused, problem
+from .call import Answer, Call, Peer, Result
+from .methods import Method, method_of
+
+log = logging.getLogger(__name__)
+
+DEFAULT_TIMEOUT = 60.0
+MAX_OUTBOX = 1_000
+"""Calls that wait for one provider; more is OVERLOADED."""
+
+KERNEL = "kernel"
+
+
+class Directory(Protocol):
+    """Who provides what."""
+
+    def adapter_of(self, bot: str) -> str | None:
+        """Plugin id of a bot's adapter; None for a bot that does not exist."""
+        ...
+
+    def provider_of(self, service: str) -> list[str]:
+        """Plugin ids that provide a service."""
+        ...
+
+    def peer(self, plugin: str) -> Peer | None:
+        """The attached session of a plugin that can take calls."""
+        ...
+
+    def installed(self, plugin: str) -> bool:
+        """Whether there is such a plugin."""
+        ...
+
+
+KernelMethod = Callable[[Peer, Call], None]
+"""A method of the Kernel service, called by frame. It calls `Broker.finish` or `Broker.fail` when it is done."""
+
+
+class Broker:
+    """All calls in flight. Runs on the event loop and waits for nothing."""
+
+    def __init__(self, bus: Bus, directory: Directory, journal_time: Callable[[], float]) -> None:
+        self._bus = bus
+        self._directory = directory
+        self._now = journal_time
+        self._keyed: dict[tuple[str, str], Call] = {}
+        self._outbox: dict[str, deque[Call]] = {}
+        self.kernel_methods: dict[str, KernelMethod] = {}
+        self.on_denied: Callable[[str, str, str], None] = lambda plugin, method, grant: None
+        self.on_finished: Callable[[str, float, bool], None] = lambda method, seconds, failed: None
+
+    # Opening --------------------------------------------------------------------------------------------------------
+
+    def open(self, peer: Peer, frame: frame_pb2.CallOpen) -> None:
+        """A plugin opens a call."""
+        answer = partial(_answer_peer, peer, frame.call_id)
+        try:
+            call = self._prepare(peer, frame, answer)
+        except Refused as refusal:
+            metadata = refusal.metadata
+            error = problem(refusal.reason, str(refusal), remedy=refusal.remedy, **metadata)
+            if refusal.reason == "GRANT_MISSING":
+                self.on_denied(peer.plugin, frame.method, metadata["grant"])
+            answer(Result(error=error))
+            return
+        if call is not None:
+            peer.opened[frame.call_id] = call
+            self._start(call)
+
+    def _prepare(self, peer: Peer, frame: frame_pb2.CallOpen, answer: Answer) -> Call | None:
+        """The call to start; None when its answer is known or on its way."""
+        method = method_of(frame.method)
+        if method is None:
+            raise Refused("INVALID_ARGUMENT", f"{frame.method!r} is not /package.Service/Method", field="method")
+        if frame.call_id % 2 == 0 or frame.call_id in peer.opened:
+            raise Refused("PROTOCOL_VIOLATION", f"call id {frame.call_id} is even or in use", frame="call_open")
+        delivery: Delivery | None = None
+        if frame.fence:
+            delivery = peer.leases.get(frame.fence)
+            if delivery is None:
+                raise Refused("LEASE_LOST", "the delivery of this call is not leased to this session")
+        if method.path in self.kernel_methods:
+            return self._call(peer, frame, method, KERNEL, delivery, answer)
+        provider = self._provider(method, frame.target)
+        own_chat = _stamp_chat(frame.target, delivery)
+        missing = peer.grants.missing_for(method, own_chat=own_chat)
+        if missing is not None:
+            raise Refused(
+                "GRANT_MISSING",
+                f"plugin {peer.plugin} may not call {method.path}: it lacks the grant {missing}",
+                remedy=f"jackfield plugin grants {peer.plugin} --add {missing}",
+                grant=missing,
+            )
+        call = self._call(peer, frame, method, provider, delivery, answer)
+        if not call.key:
+            return call
+        if delivery is not None and (known := delivery.calls.get(call.key)) is not None:
+            answer(_replayed(known.record, changed=known.digest != call.digest))
+            return None
+        joined = self._keyed.get((call.scope, call.key))
+        if joined is not None:
+            joined.answers.append(answer)
+            return None
+        self._keyed[call.scope, call.key] = call
+        return call
+
+    def _call(
+        self, peer: Peer, frame: frame_pb2.CallOpen, method: Method, provider: str, delivery: Delivery | None, answer: Answer
+    ) -> Call:
+        key, scope = frame.key, peer.plugin
+        if delivery is not None:
+            scope = delivery.id
+            if not key:
+                delivery.unnamed += 1
+                key = f"~{delivery.unnamed}"
+        digest = hashlib.sha256(
+            b"\0".join((frame.method.encode(), frame.target.SerializeToString(deterministic=True), frame.body))
+        ).digest()[:16]
+        return Call(
+            method,
+            frame,
+            provider,
+            scope,
+            key,
+            digest,
+            [answer],
+            time.monotonic(),
+            delivery,
+            peer,
+            frame.call_id,
+        )
+
+    def _provider(self, method: Method, target: frame_pb2.CallTarget) -> str:
+        if target.bot:
+            adapter = self._directory.adapter_of(target.bot)
+            if adapter is None:
+                raise Refused(
+                    "UNKNOWN_BOT",
+                    f"there is no bot {target.bot!r}",
+                    remedy="`jackfield bot list` names the bots.",
+                    bot=target.bot,
+                )
+            return adapter
+        if target.plugin:
+            if not self._directory.installed(target.plugin):
+                raise Refused(
+                    "NO_PROVIDER",
+                    f"there is no plugin {target.plugin!r}",
+                    remedy="`jackfield plugin list` names the plugins.",
+                    service=method.service,
+                )
+            return target.plugin
+        providers = self._directory.provider_of(method.service)
+        if len(providers) != 1:
+            found = ", ".join(providers) or "none"
+            raise Refused(
+                "NO_PROVIDER",
+                f"the call names no plugin and {method.service} is provided by: {found}",
+                remedy="Install one, or name one in the target of the call.",
+                service=method.service,
+            )
+        return providers[0]
+
+    def request(
+        self,
+        provider: str,
+        path: str,
+        body: bytes,
+        *,
+        target: frame_pb2.CallTarget | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        caller: str = KERNEL,
+    ) -> asyncio.Future[bytes]:
+        """A unary call of the kernel itself. The future fails with `CallFailed`."""
+        method = method_of(path)
+        assert method is not None
+        frame = frame_pb2.CallOpen(method=path, target=target, body=body, half_closed=True)
+        frame.timeout.FromMilliseconds(int(timeout * 1000))
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        def answer(result: Result) -> None:
+            if future.done():
+                return
+            if result.error is not None:
+                future.set_exception(CallFailed(result.error))
+            else:
+                future.set_result(result.body)
+
+        self._start(Call(method, frame, provider, caller, "", b"", [answer], time.monotonic()))
+        return future
+
+    # Forwarding -----------------------------------------------------------------------------------------------------
+
+    def _start(self, call: Call) -> None:
+        frame = call.open
+        timeout = DEFAULT_TIMEOUT
+        if frame.HasField("timeout"):
+            timeout = frame.timeout.seconds + frame.timeout.nanos / 1e9
+        call.timer = asyncio.get_running_loop().call_later(timeout, self._late, call)
+        own = self.kernel_methods.get(call.method.path) if call.provider_name == KERNEL else None
+        if own is not None and call.caller is not None:
+            own(call.caller, call)
+            return
+        provider = self._directory.peer(call.provider_name)
+        if provider is None or len(provider.provides) >= provider.window().calls:
+            self._wait(call)
+        else:
+            self._forward(call, provider)
+
+    def _wait(self, call: Call) -> None:
+        """The provider is away or has all it takes: wait for it until the deadline instead of failing at once."""
+        outbox = self._outbox.setdefault(call.provider_name, deque())
+        if len(outbox) >= MAX_OUTBOX:
+            self.fail(call, problem("OVERLOADED", f"{len(outbox)} calls wait for {call.provider_name} already"))
+            return
+        outbox.append(call)
+
+    def _forward(self, call: Call, provider: Peer) -> None:
+        call.provider = provider
+        call.provider_id = provider.next_call_id()
+        provider.provides[call.provider_id] = call
+        frame = frame_pb2.Frame()
+        sent = frame.call_open
+        sent.CopyFrom(call.open)
+        sent.call_id = call.provider_id
+        sent.fence = 0
+        sent.possibly_repeated = call.possibly_repeated
+        sent.server_streaming = call.method.server_streaming or call.open.server_streaming
+        caller = sent.caller
+        caller.plugin = call.caller.plugin if call.caller is not None else call.scope
+        caller.idempotency_key = f"{call.scope}/{call.key}" if call.key else ""
+        delivery = call.delivery
+        if delivery is not None:
+            caller.delivery_id = delivery.id
+            event = delivery.run.event
+            if event.reply_context and event.bot == sent.target.bot and _same_chat(event.chat, sent.target.chat):
+                caller.reply_context = event.reply_context
+            if not sent.trace:
+                sent.trace = event.trace
+        provider.send(frame)
+        early, call.early = call.early, []
+        for late in early:
+            self._pass_on(call, late)
+
+    def provider_ready(self, plugin: str) -> None:
+        """A provider can take (more) calls."""
+        outbox = self._outbox.get(plugin)
+        while outbox:
+            provider = self._directory.peer(plugin)
+            if provider is None or len(provider.provides) >= provider.window().calls:
+                return
+            call = outbox.popleft()
+            if call.timer is not None:
+                self._forward(call, provider)
+
+    def from_caller(self, peer: Peer, call_id: int, frame: frame_pb2.Frame) -> bool:
+        """A further request message, half-close or credit from the caller. False when the call is over."""
+        call = peer.opened.get(call_id)
+        if call is None:
+            return False
+        if call.provider is None:
+            call.early.append(frame)
+        else:
+            self._pass_on(call, frame)
+        return True
+
+    def _pass_on(self, call: Call, frame: frame_pb2.Frame) -> None:
+        assert call.provider is not None
+        kind = frame.WhichOneof("kind")
+        getattr(frame, kind or "credit").call_id = call.provider_id
+        call.provider.send(frame)
+
+    def from_provider(self, peer: Peer, call_id: int, frame: frame_pb2.Frame) -> bool:
+        """A response message or credit from the provider. False when the call is over."""
+        call = peer.provides.get(call_id)
+        if call is None:
+            return False
+        if call.caller is not None:
+            kind = frame.WhichOneof("kind")
+            getattr(frame, kind or "credit").call_id = call.caller_id
+            call.caller.send(frame)
+        return True
+
+    # Ending ---------------------------------------------------------------------------------------------------------
+
+    def ended(self, peer: Peer, end: frame_pb2.CallEnd) -> bool:
+        """The provider answers. False when the call is over already."""
+        call = peer.provides.pop(end.call_id, None)
+        if call is None:
+            return False
+        call.provider = None
+        error = end.error if end.HasField("error") else None
+        self.on_finished(call.method.path, time.monotonic() - call.started, error is not None)
+        result = Result(end.body, error, possibly_repeated=end.possibly_repeated or call.possibly_repeated)
+        delivery = call.delivery
+        if delivery is None or not call.key or (error is not None and error.retryable):
+            self._close(call, result)
+        else:
+            self._bus.record(delivery, self._record(call, result), partial(self._close, call, result))
+        self.provider_ready(peer.plugin)
+        return True
+
+    def _record(self, call: Call, result: Result) -> journal_pb2.CallRecord:
+        assert call.delivery is not None
+        target = call.open.target
+        record = journal_pb2.CallRecord(
+            step=call.delivery.run.step,
+            key=call.key,
+            method=call.method.path,
+            provider=target.bot or call.provider_name,
+            digest=call.digest,
+            body=result.body,
+            time=stamp(self._now()),
+            duration_micros=int((time.monotonic() - call.started) * 1e6),
+            possibly_repeated=result.possibly_repeated,
+        )
+        if result.error is not None:
+            record.error.CopyFrom(result.error)
+        if target.HasField("chat") and not _same_chat(target.chat, call.delivery.run.event.chat):
+            record.chat.CopyFrom(target.chat)
+        return record
+
+    def finish(self, call: Call, body: bytes) -> None:
+        """End a call with its response."""
+        self._close(call, Result(body))
+
+    def fail(self, call: Call, error: error_pb2.Error) -> None:
+        """End a call with an error."""
+        self._close(call, Result(error=error))
+
+    def _close(self, call: Call, result: Result) -> None:
+        if call.timer is None:
+            return
+        call.timer.cancel()
+        call.timer = None
+        if call.key and self._keyed.get((call.scope, call.key)) is call:
+            del self._keyed[call.scope, call.key]
+        if call.caller is not None:
+            call.caller.opened.pop(call.caller_id, None)
+        if call.provider is not None:
+            call.provider.provides.pop(call.provider_id, None)
+        for answer in call.answers:
+            answer(result)
+
+    def _late(self, call: Call) -> None:
+        error = problem("DEADLINE_EXCEEDED", f"{call.provider_name} did not answer {call.method.path} in time")
+        self._stop_provider(call, error)
+        self.fail(call, error)
+
+    def cancel(self, peer: Peer, call_id: int, error: error_pb2.Error) -> bool:
+        """The caller cancels: the only thing that stops an effect. False when the call is over."""
+        call = peer.opened.get(call_id)
+        if call is None:
+            return False
+        if not error.reason:
+            error = problem("CANCELLED", "the caller cancelled the call")
+        self._stop_provider(call, error)
+        self.fail(call, error)
+        return True
+
+    def _stop_provider(self, call: Call, error: error_pb2.Error) -> None:
+        if call.provider is not None:
+            call.provider.send(
+                frame_pb2.Frame(cancel=frame_pb2.Cancel(call_id=call.provider_id, error=error))
+            )
+        outbox = self._outbox.get(call.provider_name)
+        if outbox and call in outbox:
+            outbox.remove(call)
+
+    # Sessions -------------------------------------------------------------------------------------------------------
+
+    def lost(self, peer: Peer) -> None:
+        """A session is gone: its own calls go on without it; those it provided are repeated or failed."""
+        for call in list(peer.opened.values()):
+            call.caller = None
+            if call.streaming and call.provider is not None:
+                self._stop_provider(call, problem("CANCELLED", "the caller is gone"))
+                self._close(call, Result())
+        peer.opened.clear()
+        provided = list(peer.provides.values())
+        peer.provides.clear()
+        for call in provided:
+            call.provider = None
+            if call.streaming or call.open.on_unknown != frame_pb2.ON_UNKNOWN_REPEAT:
+                self.fail(call, _unknown(call))
+            else:
+                call.possibly_repeated = True
+                self._wait(call)
+
+
+class CallFailed(Exception):
+    """A call of the kernel itself failed.
+
+    Attributes:
+        error: what the provider or the broker answered.
+    """
+
+    def __init__(self, error: error_pb2.Error) -> None:
+        super().__init__(f"{error.reason}: {error.message}")
+        self.error = error
+
+
+def _unknown(call: Call) -> error_pb2.Error:
+    return problem(
+        "OUTCOME_UNKNOWN",
+        f"{call.provider_name} ended before it answered {call.method.path}; the effect may or may not have happened",
+        remedy="Look at the chat before you repeat it.",
+    )
+
+
+def _replayed(record: journal_pb2.CallRecord, *, changed: bool) -> Result:
+    error = record.error if record.HasField("error") else None
+    return Result(
+        record.body, error, recorded=True, request_changed=changed, possibly_repeated=record.possibly_repeated
+    )
+
+
+def _answer_peer(peer: Peer, call_id: int, result: Result) -> None:
+    end = frame_pb2.CallEnd(
+        call_id=call_id,
+        body=result.body,
+        recorded=result.recorded,
+        request_changed=result.request_changed,
+        possibly_repeated=result.possibly_repeated,
+    )
+    if result.error is not None:
+        end.error.CopyFrom(result.error)
+    peer.send(frame_pb2.Frame(call_end=end))
+
+
+def _same_chat(one: entity_pb2.Chat, other: entity_pb2.Chat) -> bool:
+    return one.id == other.id and one.type == other.type
+
+
+def _stamp_chat(target: frame_pb2.CallTarget, delivery: Delivery | None) -> bool:
+    """Fill in the delivery's chat where the call names none; says whether the call stays in the delivery's own chat."""
+    if delivery is None:
+        return False
+    event = delivery.run.event
+    if target.bot != event.bot:
+        return False
+    if not target.HasField("chat"):
+        target.chat.CopyFrom(event.chat)
+        return True
+    return _same_chat(target.chat, event.chat)

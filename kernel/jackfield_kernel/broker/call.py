@@ -1,0 +1,92 @@
+"""One call on its way from its caller to its provider and back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from jackfield.v1 import error_pb2, frame_pb2
+
+from ..bus.model import Delivery
+from .grants import Grants
+from .methods import Method
+
+
+@dataclass(slots=True, frozen=True)
+class Result:
+    """How a call ended.
+
+    Attributes:
+        body: the serialized response; empty for a streamed response and after an error.
+        recorded: it comes from the journal; nothing was done now.
+        request_changed: the request differs from the one that was recorded under its key.
+        possibly_repeated: the effect may have happened twice.
+    """
+
+    body: bytes = b""
+    error: error_pb2.Error | None = None
+    recorded: bool = False
+    request_changed: bool = False
+    possibly_repeated: bool = False
+
+
+Answer = Callable[[Result], None]
+
+
+class Peer(Protocol):
+    """A session, as the broker sees it."""
+
+    plugin: str
+    grants: Grants
+    provides: dict[int, Call]
+    """Calls that this plugin provides, by the even id that the kernel gave them."""
+    opened: dict[int, Call]
+    """Calls that this plugin opened, by its own odd id."""
+    leases: dict[int, Delivery]
+
+    def send(self, frame: frame_pb2.Frame) -> None:
+        """Queue a frame."""
+        ...
+
+    def next_call_id(self) -> int:
+        """An even id that was not used on this stream."""
+        ...
+
+    def window(self) -> frame_pb2.Credit:
+        """How much the plugin takes at once."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A call in flight.
+
+    Attributes:
+        scope: delivery id, or plugin id outside deliveries: what makes `key` unique.
+        caller: the session that streams requests into it; None for the kernel's own calls and once that session is gone.
+        answers: who waits for its end; more than one when a repeat joined it.
+    """
+
+    method: Method
+    open: frame_pb2.CallOpen
+    provider_name: str
+    scope: str
+    key: str
+    digest: bytes
+    answers: list[Answer]
+    started: float
+    delivery: Delivery | None = None
+    caller: Peer | None = None
+    caller_id: int = 0
+    provider: Peer | None = None
+    provider_id: int = 0
+    early: list[frame_pb2.Frame] = field(default_factory=list)
+    timer: asyncio.TimerHandle | None = None
+    possibly_repeated: bool = False
+
+    @property
+    def streaming(self) -> bool:
+        """Whether requests or responses are a stream: such a call is opened anew instead of repeated."""
+        return self.method.server_streaming or self.open.server_streaming or not self.open.half_closed

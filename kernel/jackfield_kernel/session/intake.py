@@ -1,0 +1,105 @@
+"""Publishes of plugins: checked, stamped, and given to the bus."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Protocol
+
+from jackfield.v1 import error_pb2, frame_pb2
+
+from ..bus.bus import Bus
+from ..bus.log import Put
+from ..errors import problem
+from .session import Session
+
+MAX_EVENT_BYTES = 256 * 1024
+MAX_CHECKPOINT_BYTES = 4 * 1024
+MAX_UNACKNOWLEDGED = 1_024
+
+STREAM_BUCKET = "stream"
+CHECKPOINT_BUCKET = "checkpoint"
+
+
+class Platforms(Protocol):
+    """What the manifests of adapters say about intake."""
+
+    def platform_of(self, plugin: str) -> str:
+        """Platform of an adapter; empty for other plugins."""
+        ...
+
+    def dedup_horizon(self, plugin: str) -> float:
+        """Seconds for which its platform may deliver an update again."""
+        ...
+
+
+class Intake:
+    """Takes publish frames of all sessions."""
+
+    def __init__(self, bus: Bus, platforms: Platforms) -> None:
+        self._bus = bus
+        self._platforms = platforms
+        self.checkpoints: dict[str, bytes] = {}
+        self.refused = 0
+
+    def publish(self, session: Session, publish: frame_pb2.Publish) -> None:
+        """One publish. Its fate is told by the stream's next ack."""
+        stream, sequence = session.publishes, publish.sequence
+        if sequence > stream.received + 1:
+            session.fault("PROTOCOL_VIOLATION", f"publish {sequence} leaves a gap after {stream.received}", "publish")
+            return
+        if not stream.take(sequence):
+            return
+        error = self._wrong(session, publish)
+        if error is not None:
+            self.refused += 1
+            stream.finished(sequence, error)
+            return
+        event = publish.event
+        event.plugin = session.plugin
+        event.platform = self._platforms.platform_of(session.plugin)
+        event.depth = 0
+        marks = [Put(STREAM_BUCKET, session.plugin, str(sequence).encode())]
+        if publish.checkpoint:
+            self.checkpoints[event.bot] = publish.checkpoint
+            marks.append(Put(CHECKPOINT_BUCKET, event.bot, publish.checkpoint))
+        self._bus.publish(
+            session.plugin,
+            event,
+            dedup_key=publish.dedup_key,
+            horizon=self._platforms.dedup_horizon(session.plugin),
+            marks=tuple(marks),
+            answer=partial(stream.finished, sequence),
+        )
+
+    def refuse(self, session: Session, sequence: int, error: error_pb2.Error) -> None:
+        """A publish that was refused before it was looked at."""
+        if session.publishes.take(sequence):
+            self.refused += 1
+            session.publishes.finished(sequence, error)
+
+    def _wrong(self, session: Session, publish: frame_pb2.Publish) -> error_pb2.Error | None:
+        event = publish.event
+        if not event.id or len(event.id) > 128 or not event.type:
+            return problem("INVALID_ARGUMENT", "an event needs an id of at most 128 characters and a type", field="event")
+        if event.bot not in session.open_bots and (event.bot or not event.type.startswith(f"{session.plugin}.")):
+            return problem(
+                "UNKNOWN_BOT",
+                f"bot {event.bot!r} is not open on this session",
+                remedy="Publish for bots that OpenBot opened, and events of your own without a bot.",
+                bot=event.bot,
+            )
+        size = event.ByteSize()
+        if size > MAX_EVENT_BYTES:
+            return problem(
+                "CONTENT_TOO_LARGE",
+                f"an event of {size} bytes; at most {MAX_EVENT_BYTES} are allowed",
+                remedy="Carry media as blobs and the raw object as `raw_blob_id`.",
+                limit=str(MAX_EVENT_BYTES),
+                unit="bytes",
+            )
+        if len(publish.checkpoint) > MAX_CHECKPOINT_BYTES:
+            return problem("CONTENT_TOO_LARGE", "a checkpoint is at most 4 KiB", limit="4096", unit="bytes")
+        unacknowledged = session.publishes.received - session.publishes.committed
+        if unacknowledged > 2 * MAX_UNACKNOWLEDGED:
+            return problem("OVERLOADED", f"{unacknowledged} publishes wait for their commit")
+        return None
