@@ -1,7 +1,8 @@
 """What the journal costs: units per second and commit latency by group size, beside the disk's own sync.
 
-Run: `python tests/bench/log.py [--seconds 2] [--folder DIR] [--memory]`, with the kernel on the path.
-A unit here is an event as the bus writes it: two records of 300 bytes and one claim.
+Run: `python tests/bench/log.py [--seconds 2] [--folder DIR] [--memory]`, with the kernel on the path. A unit
+here is an event as the bus writes it: two records of 300 bytes and one claim, under an id that begins with
+its time (as event ids do) or, with `--random`, under a random one, which is the worst case for the storage.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ import os
 import statistics
 import tempfile
 import time
-import uuid
-from collections import deque
 from pathlib import Path
 
 from jackfield_kernel.bus.log import Claim, LogDriver, Put, Record, Unit
@@ -38,20 +37,32 @@ def sync_seconds(folder: Path, rounds: int = 200) -> list[float]:
     return taken
 
 
-def unit() -> Unit:
-    event = uuid.uuid4().hex
-    return Unit((Record(1, event, BODY), Record(2, event, BODY)), (Claim(event, 86_400.0),))
+class Units:
+    """Makes units; `ordered` ids begin with their time, as UUIDv7 do."""
+
+    def __init__(self, ordered: bool) -> None:
+        self._ordered = ordered
+
+    def group(self, size: int) -> list[Unit]:
+        units = []
+        for _ in range(size):
+            noise = os.urandom(16).hex()
+            event = f"{time.time_ns():016x}{noise[16:]}" if self._ordered else noise
+            records = (Record(1, event, BODY), Record(2, event, BODY))
+            units.append(Unit(records, (Claim(event, time.perf_counter() + 86_400.0),)))
+        return units
 
 
-async def measure(log: LogDriver, size: int, seconds: float, in_flight: int) -> tuple[float, list[float]]:
+async def measure(
+    log: LogDriver, units: Units, size: int, seconds: float, in_flight: int
+) -> tuple[float, list[float]]:
     """Units per second, and the latency of each commit, with `in_flight` groups under way."""
-    groups: deque[list[Unit]] = deque([unit() for _ in range(size)] for _ in range(16))
     latencies: list[float] = []
     started = time.perf_counter()
 
     async def worker() -> None:
-        while (now := time.perf_counter()) - started < seconds:
-            group = groups.popleft() if groups else [unit() for _ in range(size)]
+        while time.perf_counter() - started < seconds:
+            group = units.group(size)
             now = time.perf_counter()
             await log.commit(group, [Put("cursor", "adapter", b"1")], now)
             latencies.append(time.perf_counter() - now)
@@ -62,7 +73,7 @@ async def measure(log: LogDriver, size: int, seconds: float, in_flight: int) -> 
     return len(latencies) * size / (time.perf_counter() - started), latencies
 
 
-async def busy(log: LogDriver, seconds: float) -> list[float]:
+async def busy(log: LogDriver, units: Units, seconds: float) -> list[float]:
     """Commit latencies while callbacks of a millisecond each keep the loop 100 % busy."""
     loop = asyncio.get_running_loop()
     until = time.perf_counter() + seconds
@@ -75,7 +86,7 @@ async def busy(log: LogDriver, seconds: float) -> list[float]:
             loop.call_soon(burn)
 
     loop.call_soon(burn)
-    return (await measure(log, 1, seconds, 1))[1]
+    return (await measure(log, units, 1, seconds, 1))[1]
 
 
 def line(name: str, rate: str, taken: list[float]) -> str:
@@ -84,7 +95,7 @@ def line(name: str, rate: str, taken: list[float]) -> str:
     return f"{name:<28}{rate:>12}{p50:>10.2f}{p99:>10.2f}{ordered[-1] * 1e3:>10.2f}"
 
 
-async def run(folder: Path, seconds: float, memory: bool) -> None:
+async def run(folder: Path, seconds: float, memory: bool, units: Units) -> None:
     print(f"{'':<28}{'units/s':>12}{'p50 ms':>10}{'p99 ms':>10}{'max ms':>10}")
     print(line("disk: fdatasync of 4 KiB", "", sync_seconds(folder)))
     log: LogDriver = MemoryLog() if memory else SqliteLog(folder / "journal.db")
@@ -93,9 +104,9 @@ async def run(folder: Path, seconds: float, memory: bool) -> None:
     print(f"{'open':<28}{'':>12}{(time.perf_counter() - started) * 1e3:>10.2f}")
     for size in SIZES:
         for in_flight in (1, IN_FLIGHT):
-            rate, taken = await measure(log, size, seconds, in_flight)
+            rate, taken = await measure(log, units, size, seconds, in_flight)
             print(line(f"group of {size}, {in_flight} in flight", f"{rate:,.0f}", taken))
-    print(line("group of 1, loop 100 % busy", "", await busy(log, seconds)))
+    print(line("group of 1, loop 100 % busy", "", await busy(log, units, seconds)))
     started, count = time.perf_counter(), 0
     async for batch in log.replay(1):
         count += len(batch)
@@ -106,11 +117,14 @@ async def run(folder: Path, seconds: float, memory: bool) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--folder", type=Path, default=None, help="on the disk to measure; default a temporary one")
+    parser.add_argument(
+        "--folder", type=Path, default=None, help="on the disk to measure; default a temporary one"
+    )
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--random", action="store_true", help="random ids instead of ordered ones")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        asyncio.run(run(Path(folder), options.seconds, options.memory))
+        asyncio.run(run(Path(folder), options.seconds, options.memory, Units(not options.random)))
 
 
 if __name__ == "__main__":

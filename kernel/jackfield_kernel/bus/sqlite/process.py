@@ -65,11 +65,7 @@ class WriterProcess(asyncio.Protocol):
         ours, theirs = socket.socketpair()
         with theirs:
             ours.setblocking(False)
-            # -I -S: neither the environment, the working directory nor site-packages can slow it down or shadow a module.
-            command = [sys.executable, "-I", "-S", "-c", START, str(PACKAGES), str(path), str(os.getpid())]
-            process = subprocess.Popen(
-                [*command, str(max_bytes)], stdin=theirs.fileno(), stdout=subprocess.DEVNULL
-            )
+            process = _spawn(theirs, path, max_bytes)
         writer = cls(process, loop)
         opened = writer._expect()
         await loop.create_connection(lambda: writer, sock=ours)
@@ -165,6 +161,16 @@ class WriterProcess(asyncio.Protocol):
             if not reply.done():
                 reply.set_exception(self._lost)
                 reply.exception()  # seen: nobody may be left to await it
+
+
+def _spawn(theirs: socket.socket, path: Path, max_bytes: int) -> subprocess.Popen[bytes]:
+    """Fork and exec, which takes about a millisecond; asyncio's own way would keep a thread to wait for the exit.
+
+    -I -S: neither the environment, the working directory nor site-packages can slow the start or shadow a module.
+    """
+    arguments = [str(PACKAGES), str(path), str(os.getpid()), str(max_bytes)]
+    command = [sys.executable, "-I", "-S", "-c", START, *arguments]
+    return subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL)
 
 
 def error_of(failure: tuple[Any, ...]) -> JournalError:

@@ -120,7 +120,8 @@ class Reader:
         end = following(prefix)
         rows = self._connection.execute(
             "SELECT key, value, version, expires_at FROM bucket WHERE bucket = ? AND key >= ? AND key > ?"
-            f" {'' if end is None else 'AND key < ?'} AND (expires_at <= 0 OR expires_at > ?) ORDER BY key LIMIT ?",
+            f" {'' if end is None else 'AND key < ?'} AND (expires_at <= 0 OR expires_at > ?)"
+            " ORDER BY key LIMIT ?",
             (bucket, prefix, after, *(() if end is None else (end,)), time, limit),
         )
         return [(key, Entry(value, version, expires_at)) for key, value, version, expires_at in rows]

@@ -22,19 +22,25 @@ class ForeignFile(Exception):
     """The file is a database, but not a journal."""
 
 
+LAYOUT = (
+    "CREATE TABLE log"
+    " (seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, ref TEXT NOT NULL, body BLOB NOT NULL)",
+    "CREATE INDEX log_ref ON log (ref)",
+    "CREATE TABLE bucket"
+    " (bucket TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, version INTEGER NOT NULL,"
+    " expires_at REAL NOT NULL, PRIMARY KEY (bucket, key)) WITHOUT ROWID",
+    "CREATE INDEX bucket_expiry ON bucket (expires_at) WHERE expires_at > 0",
+    "CREATE TABLE claim (key TEXT PRIMARY KEY, expires_at REAL NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX claim_expiry ON claim (expires_at)",
+    "CREATE TABLE head"
+    " (id INTEGER PRIMARY KEY CHECK (id = 0), identity TEXT NOT NULL, boot INTEGER NOT NULL,"
+    " sequence INTEGER NOT NULL, version INTEGER NOT NULL, time REAL NOT NULL, wall REAL NOT NULL)",
+)
+
+
 def create(connection: sqlite3.Connection) -> None:
     """Version 1. The one row of `head` is rewritten by every group, so it also carries the fence (`boot`)."""
-    for statement in (
-        "CREATE TABLE log (seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, ref TEXT NOT NULL, body BLOB NOT NULL)",
-        "CREATE INDEX log_ref ON log (ref)",
-        "CREATE TABLE bucket (bucket TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, version INTEGER NOT NULL,"
-        " expires_at REAL NOT NULL, PRIMARY KEY (bucket, key)) WITHOUT ROWID",
-        "CREATE INDEX bucket_expiry ON bucket (expires_at) WHERE expires_at > 0",
-        "CREATE TABLE claim (key TEXT PRIMARY KEY, expires_at REAL NOT NULL) WITHOUT ROWID",
-        "CREATE INDEX claim_expiry ON claim (expires_at)",
-        "CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 0), identity TEXT NOT NULL, boot INTEGER NOT NULL,"
-        " sequence INTEGER NOT NULL, version INTEGER NOT NULL, time REAL NOT NULL, wall REAL NOT NULL)",
-    ):
+    for statement in LAYOUT:
         connection.execute(statement)
     connection.execute("INSERT INTO head VALUES (0, ?, 0, 0, 0, 0.0, 0.0)", (os.urandom(16).hex(),))
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

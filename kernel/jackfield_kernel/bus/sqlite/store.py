@@ -98,7 +98,8 @@ class Store:
                     held[key] = row[0]
             for bucket, key, _ in checks:
                 row = execute(
-                    "SELECT version FROM bucket WHERE bucket = ? AND key = ? AND (expires_at <= 0 OR expires_at > ?)",
+                    "SELECT version FROM bucket WHERE bucket = ? AND key = ?"
+                    " AND (expires_at <= 0 OR expires_at > ?)",
                     (bucket, key, time),
                 ).fetchone()
                 if row is not None:

@@ -1,0 +1,55 @@
+"""The writer progresses while the kernel's event loop has no time to spare."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+from jackfield_kernel.bus.log import Record, Unit
+from jackfield_kernel.bus.sqlite.driver import SqliteLog
+
+SLICE = 0.001
+COMMITS = 200
+UNIT = [Unit((Record(1, "r", b"x" * 300), Record(2, "r", b"x" * 300)))]
+
+
+class Load:
+    """Callbacks of SLICE seconds each, one after the other, so that the loop never waits."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+        self._stopped = False
+
+    def burn(self) -> None:
+        until = time.perf_counter() + SLICE
+        while time.perf_counter() < until:
+            pass
+        self.turns += 1
+        if not self._stopped:
+            asyncio.get_running_loop().call_soon(self.burn)
+
+    def stop(self) -> None:
+        self._stopped = True
+
+
+@pytest.mark.integration
+async def test_commits_go_on_while_the_loop_is_saturated(tmp_path: Path) -> None:
+    """Counted in turns of the loop (1 ms of load each), less what the storage itself took: a slow machine
+    or disk does not fail this, a writer that waits for the kernel's interpreter does (it needs hundreds of turns).
+    """
+    log = SqliteLog(tmp_path / "journal.db")
+    await log.open()
+    load = Load()
+    asyncio.get_running_loop().call_soon(load.burn)
+    waited = []
+    for _ in range(COMMITS):
+        before = load.turns
+        await log.commit(UNIT, [], 1.0)
+        waited.append(load.turns - before - log.pending().commit_seconds / SLICE)
+    load.stop()
+    await log.close()
+    waited.sort()
+    assert waited[COMMITS // 2] <= 5
+    assert waited[int(COMMITS * 0.99) - 1] <= 10
