@@ -164,9 +164,10 @@ class WriterProcess(asyncio.Protocol):
 
 
 def _spawn(theirs: socket.socket, path: Path, max_bytes: int) -> subprocess.Popen[bytes]:
-    """Fork and exec, which takes about a millisecond; asyncio's own way would keep a thread to wait for the exit.
+    """Fork and exec, which takes about a millisecond; asyncio's way would keep a thread to await the exit.
 
-    -I -S: neither the environment, the working directory nor site-packages can slow the start or shadow a module.
+    -I -S: neither the environment, the working directory nor site-packages can slow the start or shadow a
+    module.
     """
     arguments = [str(PACKAGES), str(path), str(os.getpid()), str(max_bytes)]
     command = [sys.executable, "-I", "-S", "-c", START, *arguments]

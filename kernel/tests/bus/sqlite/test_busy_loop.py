@@ -36,8 +36,10 @@ class Load:
 
 @pytest.mark.integration
 async def test_commits_go_on_while_the_loop_is_saturated(tmp_path: Path) -> None:
-    """Counted in turns of the loop (1 ms of load each), less what the storage itself took: a slow machine
-    or disk does not fail this, a writer that waits for the kernel's interpreter does (it needs hundreds of turns).
+    """Counted in turns of the loop (1 ms of load each), less what the storage itself took.
+
+    So a slow machine or disk does not fail this; a writer that waits for the kernel's interpreter does, by
+    hundreds of turns.
     """
     log = SqliteLog(tmp_path / "journal.db")
     await log.open()

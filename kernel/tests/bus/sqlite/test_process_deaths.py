@@ -1,4 +1,4 @@
-"""Kill -9 of the kernel or of its writer: nothing acknowledged is lost, nothing hangs, the next kernel takes over."""
+"""Kill -9 of the kernel or its writer: nothing acknowledged is lost, nothing hangs, the next takes over."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ asyncio.run(main())
 
 @contextmanager
 def kernel(path: Path, verb: str) -> Iterator[subprocess.Popen[str]]:
-    """A process that holds the journal and prints "open", then the last sequence of each acknowledged commit."""
+    """A process that holds the journal and prints "open", then the last sequence of each commit."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", KERNEL, str(path), verb]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
@@ -150,8 +150,9 @@ async def test_a_kernel_whose_journal_was_taken_over_is_fenced(log: SqliteLog, t
 
 
 @pytest.mark.integration
-async def test_the_writer_starts_without_heavy_imports() -> None:
-    code = "import sys; sys.path[:0] = sys.argv[1:]; import jackfield_kernel.bus.sqlite.writer; print(*sys.modules)"
+def test_the_writer_starts_without_heavy_imports() -> None:
+    imported = "import jackfield_kernel.bus.sqlite.writer"
+    code = f"import sys; sys.path[:0] = sys.argv[1:]; {imported}; print(*sys.modules)"
     command = [sys.executable, "-I", "-S", "-c", code, *sys.path]
     loaded = set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
     assert loaded.isdisjoint(

@@ -57,11 +57,15 @@ async def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> 
     assert (tmp_path / "journal.db").read_bytes() == before
 
 
-async def test_a_damaged_page_fails_the_read_that_meets_it(tmp_path: Path) -> None:
-    await fill(tmp_path / "journal.db", 500)
-    with open(tmp_path / "journal.db", "r+b") as file:
+def damage(path: Path) -> None:
+    with path.open("r+b") as file:
         file.seek(40 * 4096)
         file.write(os.urandom(200 * 4096))
+
+
+async def test_a_damaged_page_fails_the_read_that_meets_it(tmp_path: Path) -> None:
+    await fill(tmp_path / "journal.db", 500)
+    damage(tmp_path / "journal.db")
     log = SqliteLog(tmp_path / "journal.db")
     await log.open()
     with pytest.raises(JournalFailed) as failure:
@@ -135,8 +139,7 @@ async def test_trimming_gives_space_back_to_the_disk(tmp_path: Path) -> None:
         pages, free = (
             int(file.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count")
         )
-    assert pages < 12_000
-    assert free < 12_000
+    assert free < pages < 8_000
 
 
 async def test_migrations_run_forward_after_a_backup_and_stand_or_fall_together(tmp_path: Path) -> None:
