@@ -95,7 +95,10 @@ class WriterProcess(asyncio.Protocol):
         return Pending(len(self._waiting), oldest, self._commit_seconds)
 
     async def stop(self) -> None:
-        """Hang up after all that was sent, and reap the process; a stuck one is killed after EXIT_SECONDS."""
+        """Hang up after all that was sent, and reap the process; a stuck one is killed after EXIT_SECONDS.
+
+        Raises: JournalFailed (IO_ERROR) when even the killed process does not end.
+        """
         if self._transport is not None and self._transport.can_write_eof():
             self._transport.write_eof()
         try:
@@ -105,8 +108,15 @@ class WriterProcess(asyncio.Protocol):
             self._process.kill()
         if self._transport is not None:
             self._transport.close()
-        await asyncio.to_thread(self._process.wait)
         self._lose(JournalFailed("CLOSED", "the journal was closed"))
+        try:
+            await asyncio.to_thread(self._process.wait, EXIT_SECONDS)
+        except (
+            subprocess.TimeoutExpired
+        ) as error:  # not even a kill ends a process that waits for a dead disk
+            raise JournalFailed(
+                "IO_ERROR", f"the journal's writer (pid {self._process.pid}) hangs"
+            ) from error
 
     def _expect(self) -> asyncio.Future[Any]:
         reply: asyncio.Future[Any] = self._loop.create_future()
