@@ -89,11 +89,12 @@ class MemoryLog:
     async def replay(self, from_sequence: int) -> AsyncIterator[list[Stored]]:
         """See `LogDriver.replay`."""
         self._check_open()
-        while batch := list(
-            islice((Stored(*row) for row in self._log.items() if row[0] >= from_sequence), REPLAY_ROWS)
-        ):
-            from_sequence = batch[-1].sequence + 1
-            yield batch
+        while from_sequence <= self._sequence:
+            following = min(max(1, from_sequence) + REPLAY_ROWS, self._sequence + 1)
+            numbers = range(from_sequence, following)
+            if batch := [Stored(number, self._log[number]) for number in numbers if number in self._log]:
+                yield batch
+            from_sequence = following
 
     async def scan(
         self,
