@@ -63,6 +63,7 @@ class Broker:
         self._keyed: dict[tuple[str, str], Call] = {}
         self._outbox: dict[str, deque[Call]] = {}
         self.kernel_methods: dict[str, KernelMethod] = {}
+        self.on_kernel_closed: Callable[[Call], None] = lambda call: None
         self.on_denied: Callable[[str, str, str], None] = lambda plugin, method, grant: None
         self.on_finished: Callable[[str, float, bool], None] = lambda method, seconds, failed: None
 
@@ -337,6 +338,11 @@ class Broker:
             record.chat.CopyFrom(target.chat)
         return record
 
+    def forever(self, call: Call) -> None:
+        """A watch: it lasts until its caller cancels it or is gone."""
+        if call.timer is not None:
+            call.timer.cancel()
+
     def finish(self, call: Call, body: bytes) -> None:
         """End a call with its response."""
         self._close(call, Result(body))
@@ -356,6 +362,8 @@ class Broker:
             call.caller.opened.pop(call.caller_id, None)
         if call.provider is not None:
             call.provider.provides.pop(call.provider_id, None)
+        if call.provider_name == KERNEL:
+            self.on_kernel_closed(call)
         for answer in call.answers:
             answer(result)
 
@@ -390,7 +398,7 @@ class Broker:
         """A session is gone: its own calls go on without it; those it provided are repeated or failed."""
         for call in list(peer.opened.values()):
             call.caller = None
-            if call.streaming and call.provider is not None:
+            if call.provider_name == KERNEL or (call.streaming and call.provider is not None):
                 self._stop_provider(call, problem("CANCELLED", "the caller is gone"))
                 self._close(call, Result())
         peer.opened.clear()

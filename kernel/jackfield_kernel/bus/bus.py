@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -84,6 +84,7 @@ class Bus:
         self.waiting = WaitingRoom(routes, self._route_later)
         self.busy = BusyLanes(self)
         self.on_accepted: Callable[[int, event_pb2.Event], None] = lambda sequence, event: None
+        self.on_written: Callable[[str, Sequence[frame_pb2.KvWrite], int], None] = lambda plugin, writes, version: None
         self._routes = routes
         self._clock = clock
         self._rng = rng or random.Random()
@@ -188,6 +189,14 @@ class Bus:
             lane.waiting.append(delivery)
         self.turns.offer(queue, lane)
 
+    def restore(self, delivery: Delivery) -> None:
+        """Queue a delivery that passed its busy mode in an earlier kernel."""
+        self._open.add(delivery)
+        queue = self.turns.queue(delivery.rule.handler)
+        lane = queue.lane(delivery.run.lane)
+        lane.waiting.append(delivery)
+        self.turns.offer(queue, lane)
+
     def journal_time(self) -> float:
         """Now, in journal time."""
         return self._clock.now()
@@ -265,6 +274,8 @@ class Bus:
                 answer(problem("CONFLICT", f"key {outcome.key!r} changed since it was read", key=outcome.key))
                 return
             self.counters.done += 1
+            if done.writes:
+                self.on_written(delivery.rule.handler, done.writes, outcome.version)
             self._ended(delivery, stop=done.stop, dead=False)
             sequence = outcome.sequence + 1
             for event, decision, lane in emitted:
@@ -478,6 +489,24 @@ class Bus:
         if delivery in self._open and delivery.state is State.LEASED:
             self.counters.interrupted += 1
             self.finish(delivery, INTERRUPTED, error=problem("CANCELLED", "interrupted"))
+
+    def cancel_lane(self, lane_key: str, handler: str, *, drop_waiting: bool, by: str) -> tuple[int, int]:
+        """Interrupt what runs in a lane, for one handler or all; returns how many were interrupted and dropped."""
+        interrupted = dropped = 0
+        for queue in list(self.turns.queues.values()):
+            lane = queue.lanes.get(lane_key)
+            if lane is None or (handler and queue.handler != handler):
+                continue
+            if lane.holder is not None and lane.holder.state is State.LEASED:
+                interrupted += 1
+                self.interrupt(lane.holder, f"{by} cancelled the lane")
+            if drop_waiting:
+                waiting = [delivery for delivery in lane.waiting if delivery.state is State.READY]
+                for delivery in waiting:
+                    lane.waiting.remove(delivery)
+                    dropped += 1
+                    self.drop(delivery, problem("CANCELLED", f"{by} cancelled the lane"))
+        return interrupted, dropped
 
     def read_input(self, sink: Sink, fence: int, event_id: str) -> bool:
         """The handler took a further event of a running delivery: that event is handled."""
