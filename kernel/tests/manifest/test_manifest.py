@@ -43,7 +43,7 @@ config:
     token: {type: string, secret: true, env: WIRE_TOKEN, title: {en: Token, de: Zeichen}}
     port: {type: integer, default: 8421}
 bot_config: {type: object, properties: {account: {type: string, unique: true}}}
-grants: [reply, "kv:1MiB", "call:jackfield.v1.Adapter/SendMessage", "observe:message.*", "secret:token", "admin:viewer"]
+grants: [reply, "kv:1MiB", "call:jackfield.v1.Adapter/SendMessage", "observe:message.*", "admin:viewer"]
 limits: {memory: 256MiB, cpu: 1.0, pids: 64, files: 256}
 restart: {backoff: 0.5s, backoff_max: 60s}
 """
