@@ -1,4 +1,6 @@
-"""Where the kernel keeps things: the data directory, the runtime directory of sockets, and the lock between kernels."""
+"""Where the kernel keeps things: the data directory, the runtime directory of sockets, and the lock between
+kernels.
+"""
 
 from __future__ import annotations
 
@@ -103,8 +105,8 @@ class RuntimePaths:
 def runtime_paths(data: Path, environ: Mapping[str, str]) -> RuntimePaths:
     """Create and return the runtime directory that belongs to the data directory `data`.
 
-    It is `$XDG_RUNTIME_DIR/jackfield-<hash>` when that leaves room for socket paths, else a directory of our own below
-    /tmp. Raises DirectoryUnsafe when someone else took that name.
+    It is `$XDG_RUNTIME_DIR/jackfield-<hash>` when that leaves room for socket paths, else a directory of our
+    own below /tmp. Raises DirectoryUnsafe when someone else took that name.
     """
     digest = hashlib.sha256(os.fsencode(data.resolve())).hexdigest()[:10]
     given = environ.get("XDG_RUNTIME_DIR", "")
@@ -150,7 +152,10 @@ class KernelLock:
         self._file: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock and write our pid into it. Raises DataDirectoryLocked naming the other kernel's pid."""
+        """Take the lock and write our pid into it.
+
+        Raises DataDirectoryLocked naming the other kernel's pid.
+        """
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

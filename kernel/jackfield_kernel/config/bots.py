@@ -16,7 +16,10 @@ Source = Literal["file", "admin", "environment", "default"]
 
 @dataclass(frozen=True)
 class BotSpec:
-    """One bot to open, or to show with its problems. `adapter` is a plugin's name, empty when nobody named one."""
+    """One bot to open, or to show with its problems.
+
+    `adapter` is a plugin's name, empty when nobody named one.
+    """
 
     name: str
     adapter: str
@@ -42,7 +45,8 @@ def resolve_bots(
 ) -> list[BotSpec]:
     """Return every bot, ordered by name; wrong ones carry their problems. Pure; never raises.
 
-    Variables configure the bot named after its platform, or the only bot of its adapter, never two bots at once.
+    Variables configure the bot named after its platform, or the only bot of its adapter, never two bots at
+    once.
     """
     adapters = {manifest.name: manifest for manifest in manifests if manifest.kind == "adapter"}
     plan = _Plan(adapters, file_bots, admin_bots, environ)

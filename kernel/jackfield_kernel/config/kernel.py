@@ -18,7 +18,8 @@ from .origin import BY_ADMIN, BY_DEFAULT, Origin, OriginKind
 
 PREFIX = "JACKFIELD_"
 
-# Sections whose keys are fixed, so that a variable can name each; bots and plugins have variables of their own.
+# Sections whose keys are fixed, so that a variable can name each; bots and plugins have variables of their
+# own.
 _FLAT = ("metrics", "log", "journal", "limits")
 
 

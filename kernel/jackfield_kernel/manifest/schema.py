@@ -24,10 +24,10 @@ _KEYWORDS = frozenset(
     """
     $anchor $comment $defs $dynamicAnchor $dynamicRef $id $ref $schema additionalProperties allOf anyOf const
     contains contentEncoding contentMediaType contentSchema default definitions dependentRequired
-    dependentSchemas deprecated description else enum examples exclusiveMaximum exclusiveMinimum format if items
-    maxContains maxItems maxLength maxProperties maximum minContains minItems minLength minProperties minimum
-    multipleOf not oneOf pattern patternProperties prefixItems properties propertyNames readOnly required then
-    title type unevaluatedItems unevaluatedProperties uniqueItems writeOnly env secret unique
+    dependentSchemas deprecated description else enum examples exclusiveMaximum exclusiveMinimum format if
+    items maxContains maxItems maxLength maxProperties maximum minContains minItems minLength minProperties
+    minimum multipleOf not oneOf pattern patternProperties prefixItems properties propertyNames readOnly
+    required then title type unevaluatedItems unevaluatedProperties uniqueItems writeOnly env secret unique
     """.split()  # noqa: SIM905 - a list of forty short words reads better as text
 )
 
