@@ -93,7 +93,7 @@ class RuntimePaths:
         return self.root / "admin.sock"
 
     def plugin_socket(self, plugin: str) -> Path:
-        """The socket one plugin dials, alone in a directory of its own so that a sandbox can mount just that."""
+        """The socket one plugin dials, in a directory of its own so that a sandbox can mount just that."""
         return self.root / plugin / "s"
 
     def prepare_plugin(self, plugin: str) -> Path:

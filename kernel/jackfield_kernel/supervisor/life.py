@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 from ..paths import private_directory
 from .bootstrap import Bootstrap, remove_bootstrap, write_bootstrap
@@ -22,7 +23,7 @@ LAST_LINES = 50
 _log = logging.getLogger(__name__)
 
 _REFUSALS = {
-    "WRONG_SECRET": "Let the plugin read its secret from the file that JACKFIELD_BOOTSTRAP names, at each start.",
+    "WRONG_SECRET": "Let the plugin read its secret from its JACKFIELD_BOOTSTRAP file at each start.",
     "UNSUPPORTED_VERSION": "Install a version of the plugin that speaks this kernel's contract.",
 }
 
@@ -239,7 +240,8 @@ class PluginLife:
         changed = asyncio.ensure_future(self._changed.wait())
         try:
             while self._drain is None:
-                await asyncio.wait([exited, run.give_up, changed], return_when=asyncio.FIRST_COMPLETED)
+                signs: list[asyncio.Future[Any]] = [exited, run.give_up, changed]
+                await asyncio.wait(signs, return_when=asyncio.FIRST_COMPLETED)
                 if exited.done():
                     return None
                 if run.give_up.done():
