@@ -12,7 +12,7 @@ from .errors import ManifestInvalid
 from .model import Manifest
 from .problem import Problem, key_path, problems_of
 from .schema import JsonSchema, marks_of, schema_problems
-from .yaml_text import YamlInvalid, read_yaml
+from .yaml_text import MAX_BYTES, YamlInvalid, read_yaml
 
 MANIFEST_NAME = "jackfield-plugin.yaml"
 
@@ -31,7 +31,8 @@ _ADAPTER_ONLY = (
 def load_manifest(path: Path) -> Manifest:
     """Read and check one manifest file. Raises ManifestInvalid with every problem found."""
     try:
-        text = path.read_bytes()
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
     except OSError as error:
         problem = Problem(str(path), "", "a readable manifest", f"Make the file readable: {error.strerror}.")
         raise ManifestInvalid(path, [problem]) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -75,11 +75,12 @@ class FolderSource:
     def find(self) -> Iterator[Candidate]:
         """Yield each sub-folder that holds a manifest, itself or in a package right below."""
         for folder in self._folders:
-            if not folder.is_dir():
-                error = f"plugin_dirs {folder}"
-                yield Candidate(folder.name, error, None, trusted=False)
+            try:
+                places = sorted(folder.iterdir())
+            except OSError:
+                yield Candidate(folder.name, f"plugin_dirs {folder}", None, trusted=False)
                 continue
-            for place in sorted(folder.iterdir()):
+            for place in places:
                 if place.is_dir() and (path := manifest_in(place)):
                     yield Candidate(place.name, f"folder {place}", path, trusted=place.name in self._named)
 
@@ -118,7 +119,7 @@ def discover(sources: Iterable[PluginSource]) -> list[Found]:
         for candidate in source.find():
             found = _read(candidate)
             by_name.setdefault(found.name, []).append((candidate, found))
-    return [_one(name, claims) for name, claims in sorted(by_name.items())]
+    return [found for name, claims in sorted(by_name.items()) for found in _settled(name, claims)]
 
 
 def manifest_in(place: Path) -> Path | None:
@@ -170,17 +171,22 @@ def _python_path(manifest: Manifest) -> Path | None:
     return folder.parent if manifest.run.python.split(".")[0] == folder.name else folder
 
 
-def _one(name: str, claims: list[tuple[Candidate, Found]]) -> Found:
-    for candidate, found in claims:
-        if candidate.chosen:
-            return found
-    places = {found.manifest.path.resolve() if found.manifest else found.origin for _, found in claims}
-    if len(places) == 1:
-        return claims[-1][1]
-    origins = " and ".join(found.origin for _, found in claims)
+def _settled(name: str, claims: list[tuple[Candidate, Found]]) -> list[Found]:
+    """Decide who has the name: the operator's choice, else the only sound plugin; two sound ones both lose."""
+    chosen = next((found for candidate, found in claims if candidate.chosen), None)
+    if chosen:
+        return [chosen]
+    sound = {found.manifest.path.resolve(): found for _, found in claims if found.manifest}
+    broken = [found for _, found in claims if found.error]
+    if len(sound) == 1:
+        # The broken one must stay visible, and must not hide the sound one.
+        return [*sound.values(), *(replace(found, name=f"{name} ({found.origin})") for found in broken)]
+    if not sound:
+        return broken[:1]
+    origins = " and ".join(found.origin for found in sound.values())
     error = PluginDuplicate(
         f"{origins} both hold a plugin named {name}.",
         remedy=f"Remove one, or choose one by plugins.{name}.directory in jackfield.yaml.",
         plugin=name,
     )
-    return Found(name, origins, trusted=False, error=error)
+    return [Found(name, origins, trusted=False, error=error)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,21 +30,19 @@ class LogLine:
 class LogFollower:
     """Reads one plugin's log from where it stood, a bounded part at each `step`.
 
-    `burst` is the number of lines passed on per step; the rest is counted in one line, and stays in the file.
+    `burst` is the number of lines returned per step; the rest is counted in one line, and stays in the file.
     """
 
     def __init__(
         self,
         plugin: str,
         path: Path,
-        sink: Callable[[LogLine], None],
         *,
         burst: int = 100,
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self._plugin = plugin
         self._path = path
-        self._sink = sink
         self._burst = burst
         self._max_bytes = max_bytes
         self._offset = self._size()
@@ -53,8 +51,11 @@ class LogFollower:
         """Return True when a step has something to do; costs one stat."""
         return self._size() != self._offset
 
-    def step(self) -> None:
-        """Pass on new lines and rotate the file when it is too large. Blocks for a bounded read."""
+    def step(self) -> list[LogLine]:
+        """Return new lines and rotate the file when it is too large.
+
+        Blocks for a bounded read: call in a thread.
+        """
         size = self._size()
         if size < self._offset:
             self._offset = 0
@@ -63,19 +64,18 @@ class LogFollower:
         lines = self._read()
         if skipped and lines:
             lines = lines[1:]
-        for raw in lines[: self._burst]:
-            if raw.strip():
-                self._sink(parse_line(self._plugin, raw))
-        if left_out := len(lines) - self._burst if len(lines) > self._burst else 0:
-            self._sink(
-                LogLine(self._plugin, "warning", f"{left_out} more lines left out; see the plugin's log file")
-            )
+        found = [parse_line(self._plugin, raw) for raw in lines[: self._burst] if raw.strip()]
+        if len(lines) > self._burst:
+            left_out = len(lines) - self._burst
+            found.append(self._note(f"{left_out} more lines left out; see the plugin's log file"))
         if skipped:
-            self._sink(
-                LogLine(self._plugin, "warning", f"{skipped} bytes of output left out; it writes too fast")
-            )
+            found.append(self._note(f"{skipped} bytes of output left out; it writes too fast"))
         if rotate(self._path, self._max_bytes):
             self._offset = 0
+        return found
+
+    def _note(self, text: str) -> LogLine:
+        return LogLine(self._plugin, "warning", text)
 
     def _read(self) -> list[bytes]:
         try:

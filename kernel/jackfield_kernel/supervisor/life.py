@@ -10,6 +10,7 @@ from ..paths import private_directory
 from .bootstrap import Bootstrap, remove_bootstrap, write_bootstrap
 from .environment import command_line, plugin_environment
 from .errors import LaunchFailed
+from .gate import StartGate
 from .launcher import Exit, LaunchSpec
 from .logfiles import tail
 from .policy import Decision, RestartPolicy, RestartRules, Verdict, judge
@@ -31,12 +32,14 @@ _REFUSALS = {
 class PluginLife:
     """Runs as one task. Verbs change what is wanted; `run` brings it about."""
 
-    def __init__(self, spec: PluginSpec, around: Surroundings, listener: Listener) -> None:
+    def __init__(self, spec: PluginSpec, around: Surroundings, gate: StartGate, listener: Listener) -> None:
         self.spec = spec
         self.state = State.FAILED if spec.error else State.STOPPED
         self.reason = spec.error or spec.hold or Reason("NOT_STARTED")
         self._around = around
+        self._gate = gate
         self._listener = listener
+        self._living = False
         self._policy = RestartPolicy(_rules(spec, around.rules), around.clock, around.dice)
         self._wanted = spec.error is None and spec.hold is None
         self._changed = asyncio.Event()
@@ -51,6 +54,7 @@ class PluginLife:
 
     async def run(self) -> None:
         """Live until cancelled. Cancelling leaves the process alone, for the next kernel to adopt."""
+        self._living = True
         while True:
             self._changed.clear()
             if self._drain is not None:
@@ -84,9 +88,10 @@ class PluginLife:
     async def unwant(self, reason: Reason, drain: str = DRAIN_STOP) -> None:
         """Drain and stop; returns when nothing of it runs."""
         self._wanted, self._stop_reason, self._drain = False, reason, drain
-        self._settled.clear()
-        self._changed.set()
-        await self._settled.wait()
+        if self._living:
+            self._settled.clear()
+            self._changed.set()
+            await self._settled.wait()
         if self.state is State.STOPPED:
             self.reason = reason
 
@@ -181,8 +186,10 @@ class PluginLife:
         self._starts += 1
         self._enter(State.STARTING, Reason("LAUNCHING"))
         try:
+            run.on_attached = await self._gate.enter()
             try:
-                await self._launch(run)
+                if self._drain is None:
+                    await self._launch(run)
             except LaunchFailed as error:
                 return await self._bury(
                     Verdict(Reason(error.reason, error.message, error.remedy), counts=True)
@@ -199,6 +206,7 @@ class PluginLife:
             raise
         finally:
             self._run = None
+            run.on_attached()
             remove_bootstrap(around.paths.bootstrap(name))
             await around.endpoints.close(name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import resource
 import signal
@@ -19,6 +20,10 @@ from .errors import LaunchFailed
 from .launcher import Exit, LaunchSpec
 from .logfiles import open_for_append
 from .oom import OomCounter
+
+_KILL_ROUNDS = 5
+
+_log = logging.getLogger(__name__)
 
 
 class ProcessLauncher:
@@ -97,10 +102,15 @@ class RunningProcess:
         # Look again: a plugin may have started more while it was told to end.
         self._signal_leader(signal.SIGKILL)
         others = await asyncio.to_thread(tree.members, self.pid, self._mark)
-        while others:
+        for _ in range(_KILL_ROUNDS):
+            if not others:
+                break
             tree.send(others, signal.SIGKILL)
             await asyncio.to_thread(tree.wait_gone, others, 1.0)
             others = await asyncio.to_thread(tree.members, self.pid, self._mark)
+        else:
+            # Another user's process or one stuck in the kernel: waiting longer would only stop us too.
+            _log.error("processes of pid %d cannot be killed: %s", self.pid, [other.pid for other in others])
         await asyncio.shield(self._ended)
 
     def diagnose(self) -> str:

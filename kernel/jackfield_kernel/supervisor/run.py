@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from .launcher import Exit, Running
 from .state import Reason
@@ -29,6 +30,7 @@ class Run:
         self.addresses: tuple[tuple[str, str], ...] = ()
         self.give_up: asyncio.Future[Reason] = asyncio.get_running_loop().create_future()
         self.gone = asyncio.Event()
+        self.on_attached: Callable[[], None] = _nothing
         self._beat = False
         self._missed = 0
 
@@ -41,6 +43,7 @@ class Run:
         """A control stream opened, first or again."""
         self.link = link
         self.was_attached = True
+        self.on_attached()
         self.gone.clear()
         self.beat()
 
@@ -75,3 +78,7 @@ class Run:
             await asyncio.get_running_loop().create_future()
             raise AssertionError("unreachable: the future above is never resolved")
         return await self.running.wait()
+
+
+def _nothing() -> None:
+    """The start passed no gate yet."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from .errors import CannotStart, UnknownPlugin
 from .follower import LogFollower
+from .gate import StartGate
 from .life import PluginLife
 from .run import DRAIN_RESTART, DRAIN_SHUTDOWN, DRAIN_STOP
 from .spec import DISABLED, PluginSnapshot, PluginSpec
@@ -32,6 +33,7 @@ class Supervisor:
         self._listeners: list[Listener] = []
         self._group: asyncio.TaskGroup | None = None
         self._closing = asyncio.Event()
+        self._gate = StartGate(around.timing.starts, around.timing.start_patience)
         for spec in specs:
             self.add(spec)
 
@@ -64,8 +66,8 @@ class Supervisor:
         if spec.name in self._lives:
             raise ValueError(f"plugin {spec.name} is already supervised")
         path = self._around.paths.plugin_log(spec.name)
-        self._lives[spec.name] = PluginLife(spec, self._around, self._changed)
-        self._followers[spec.name] = LogFollower(spec.name, path, self._around.log)
+        self._lives[spec.name] = PluginLife(spec, self._around, self._gate, self._changed)
+        self._followers[spec.name] = LogFollower(spec.name, path)
         if self._group is not None:
             self._begin(spec.name)
 
@@ -199,4 +201,5 @@ class Supervisor:
         while True:
             await asyncio.sleep(self._around.timing.log_step)
             for follower in [follower for follower in self._followers.values() if follower.behind()]:
-                await asyncio.to_thread(follower.step)
+                for line in await asyncio.to_thread(follower.step):
+                    self._around.log(line)

@@ -53,7 +53,7 @@ class Link(Protocol):
 
 @dataclass(frozen=True)
 class Timing:
-    """Bounds of the supervisor, in seconds but for `missed`, a count of heartbeats."""
+    """Bounds of the supervisor, in seconds but for the counts `missed` (heartbeats) and `starts` (at a time)."""
 
     register: float = 10.0
     heartbeat: float = 2.0
@@ -62,6 +62,8 @@ class Timing:
     term: float = 3.0
     sweep: float = 0.5
     log_step: float = 0.25
+    starts: int = 8
+    start_patience: float = 3.0
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,6 @@ class Harness:
     """One supervisor and everything it said."""
 
     folder: Path
-    loop: asyncio.AbstractEventLoop
     timing: Timing
     rules: RestartRules
     supervisor: Supervisor = field(init=False)
@@ -166,10 +165,6 @@ class Harness:
         self._stirred.set()
 
     def _hear(self, line: LogLine) -> None:
-        # Called in the follower's thread.
-        self.loop.call_soon_threadsafe(self._heard, line)
-
-    def _heard(self, line: LogLine) -> None:
         self.lines.append(line)
         self._stirred.set()
         if line.text == "hello":
@@ -186,7 +181,7 @@ def make_harness(tmp_path: Path) -> Callable[..., Harness]:
     def make(**changes: float) -> Harness:
         rules = {name: value for name, value in changes.items() if hasattr(RULES, name)}
         timing = {name: value for name, value in changes.items() if name not in rules}
-        return Harness(tmp_path, asyncio.get_running_loop(), replace(FAST, **timing), replace(RULES, **rules))
+        return Harness(tmp_path, replace(FAST, **timing), replace(RULES, **rules))
 
     return make
 

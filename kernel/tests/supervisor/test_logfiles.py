@@ -48,26 +48,24 @@ def test_json_lines_become_records_and_other_lines_plain_ones() -> None:
 def test_the_follower_passes_new_lines_only_and_waits_for_their_end(tmp_path: Path) -> None:
     path = tmp_path / "x.log"
     path.write_text("before\n")
-    lines: list[LogLine] = []
-    follower = LogFollower("echo", path, lines.append)
+    follower = LogFollower("echo", path)
     assert not follower.behind()
     with path.open("a") as file:
         file.write("one\ntw")
         file.flush()
-        follower.step()
+        lines = follower.step()
         file.write("o\n")
         file.flush()
         assert follower.behind()
-        follower.step()
+        lines += follower.step()
     assert [line.text for line in lines] == ["one", "two"]
 
 
 def test_a_flood_is_counted_and_its_file_stays_bounded(tmp_path: Path) -> None:
     path = tmp_path / "x.log"
-    lines: list[LogLine] = []
-    follower = LogFollower("echo", path, lines.append, burst=10, max_bytes=1 << 20)
+    follower = LogFollower("echo", path, burst=10, max_bytes=1 << 20)
     path.write_bytes(b"noise\n" * 1_000_000)
-    follower.step()
+    lines = follower.step()
     assert len(lines) == 12
     assert [line.level for line in lines[-2:]] == ["warning", "warning"]
     assert path.stat().st_size == 0
