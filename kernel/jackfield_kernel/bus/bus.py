@@ -14,9 +14,9 @@ from jackfield.v1 import error_pb2, event_pb2, frame_pb2, journal_pb2, router_pb
 from ..routing.decision import Decider, Decision
 from . import ledger
 from .busy import BusyLanes
-from .clock import JournalClock
-from .journal import Journal
-from .log import CONFLICT, DUPLICATE, Claim, Outcome, Put, Record, Unit
+from ..journal.clock import JournalClock
+from ..journal.journal import Journal
+from ..journal.log import CONFLICT, DUPLICATE, Claim, Outcome, Put, Record, Unit
 from .model import Delivery, Recorded, Run, State
 from ..errors import problem
 from .sink import Sink

@@ -9,12 +9,12 @@ from jackfield.v1 import entity_pb2, error_pb2, router_pb2
 
 from ..errors import problem
 from . import ledger
-from .log import Outcome
+from ..journal.log import Outcome
 from .model import Delivery, HandlerQueue, Lane, State
 
 if TYPE_CHECKING:
     from .bus import Counters
-    from .journal import Journal
+    from ..journal.journal import Journal
     from .turns import Turns
 
 DEFAULT_WINDOW = 1.5

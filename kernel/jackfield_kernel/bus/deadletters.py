@@ -8,7 +8,7 @@ from jackfield.v1 import journal_pb2
 
 from . import ledger
 from .bus import Bus
-from .log import COMMITTED, Check, LogDriver, Put, Record, Unit
+from ..journal.log import COMMITTED, Check, LogDriver, Put, Record, Unit
 from .model import Run
 
 LIMIT = 10_000

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from jackfield.v1 import error_pb2, event_pb2, frame_pb2, journal_pb2
 
-from .log import Check, Claim, Put, Record, Unit
+from ..journal.log import Check, Claim, Put, Record, Unit
 from .model import Delivery, Run
 
 ACCEPTED = int(journal_pb2.RECORD_KIND_ACCEPTED)

@@ -15,9 +15,9 @@ from typing import Protocol
 from jackfield.v1 import event_pb2, frame_pb2, journal_pb2
 
 from ..routing.pattern import matches
-from .journal import Journal
+from ..journal.journal import Journal
 from .ledger import ACCEPTED
-from .log import LogDriver, Put
+from ..journal.log import LogDriver, Put
 
 log = logging.getLogger(__name__)
 
@@ -48,15 +48,15 @@ class _Cursor:
 
 
 class Observers:
-    """All cursors. `window` is how many events one observer may have unsettled."""
+    """All cursors. `window` is how many events one observer may have unsettled; `last` the log's last sequence at start."""
 
-    def __init__(self, driver: LogDriver, journal: Journal, *, window: int = 256) -> None:
+    def __init__(self, driver: LogDriver, journal: Journal, *, last: int = 0, window: int = 256) -> None:
         self._driver = driver
         self._journal = journal
         self._window = window
         self._cursors: dict[str, _Cursor] = {}
         self._ring: deque[tuple[int, event_pb2.Event]] = deque(maxlen=RING_EVENTS)
-        self._last = 0
+        self._last = last
 
     def accepted(self, sequence: int, event: event_pb2.Event) -> None:
         """An event became durable."""

@@ -9,7 +9,7 @@ from jackfield.v1 import event_pb2, journal_pb2, router_pb2
 
 from . import ledger
 from .bus import Bus
-from .log import LogDriver, Stored
+from ..journal.log import LogDriver, Stored
 from .model import Delivery, Recorded, Run
 
 LOW_BUCKET = "meta"

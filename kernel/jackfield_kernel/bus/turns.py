@@ -10,7 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from jackfield.v1 import frame_pb2, router_pb2
 
-from .clock import boottime
+from ..journal.clock import boottime
 from .ledger import stamp
 from .model import Delivery, HandlerQueue, Lane, State
 from .sink import Sink

@@ -17,7 +17,7 @@ from ..broker.broker import Broker
 from ..broker.call import Peer
 from ..broker.grants import Grants
 from ..bus.bus import Bus
-from ..bus.log import JournalInfo, LogDriver
+from ..journal.log import JournalInfo, LogDriver
 from ..bus.model import Delivery
 from ..errors import Refused, problem
 from .attach import FrameLoop, Stream

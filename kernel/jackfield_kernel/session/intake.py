@@ -8,7 +8,7 @@ from typing import Protocol
 from jackfield.v1 import error_pb2, frame_pb2
 
 from ..bus.bus import Bus
-from ..bus.log import Put
+from ..journal.log import Put
 from ..errors import problem
 from .session import Session
 

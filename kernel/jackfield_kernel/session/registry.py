@@ -14,8 +14,8 @@ from jackfield.v1 import kernel_pb2
 
 from ..broker.call import Peer
 from ..broker.grants import Grants
-from ..bus.journal import Journal
-from ..bus.log import LogDriver, Put
+from ..journal.journal import Journal
+from ..journal.log import LogDriver, Put
 from ..config import KernelConfig, Resolved, resolve_plugin_config
 from ..errors import Refused, problem
 from ..manifest import Manifest

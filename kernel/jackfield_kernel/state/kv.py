@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from jackfield.v1 import frame_pb2, kernel_pb2
 
 from ..bus import ledger
-from ..bus.journal import Journal
-from ..bus.log import CONFLICT, Entry, LogDriver, Unit
+from ..journal.journal import Journal
+from ..journal.log import CONFLICT, Entry, LogDriver, Unit
 from ..errors import Refused
 
 MAX_KEY_BYTES = 512

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..bus.journal import Journal
-from ..bus.log import LogDriver, Put, Unit
+from ..journal.journal import Journal
+from ..journal.log import LogDriver, Put, Unit
 from ..errors import Refused
 
 BUCKET = "lease"

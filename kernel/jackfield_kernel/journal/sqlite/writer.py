@@ -1,4 +1,4 @@
-"""The writer process: `python -m jackfield_kernel.bus.sqlite.writer ROOT PATH KERNEL_PID MAX_BYTES`.
+"""The writer process: `python -m jackfield_kernel.journal.sqlite.writer ROOT PATH KERNEL_PID MAX_BYTES`.
 
 Why a process: a thread in the kernel's interpreter stands still while the event loop is busy. It speaks with
 the kernel over the socket that is its descriptor 0 and ends when that closes, so it never outlives its
@@ -31,7 +31,7 @@ import struct
 import sys
 import time
 
-from jackfield_kernel.bus.sqlite import lock, schema, store
+from jackfield_kernel.journal.sqlite import lock, schema, store
 
 Failure = tuple[object, ...]
 

@@ -14,7 +14,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jackfield_kernel.bus.errors import (
+from jackfield_kernel.journal.errors import (
     Fenced,
     GroupRefused,
     JournalError,
@@ -22,11 +22,11 @@ from jackfield_kernel.bus.errors import (
     JournalLocked,
     JournalTooNew,
 )
-from jackfield_kernel.bus.log import MAX_GROUP_BYTES, Pending
+from jackfield_kernel.journal.log import MAX_GROUP_BYTES, Pending
 
 START = (
     "import sys; sys.path.append(sys.argv[1]); "
-    "from jackfield_kernel.bus.sqlite.writer import main; main()  # jackfield journal"
+    "from jackfield_kernel.journal.sqlite.writer import main; main()  # jackfield journal"
 )
 PACKAGES = Path(__file__).resolve().parents[3]
 EXIT_SECONDS = 10.0

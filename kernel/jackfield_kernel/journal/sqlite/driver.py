@@ -8,10 +8,10 @@ import time as clock
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from pathlib import Path
 
-from jackfield_kernel.bus.errors import GroupRefused, JournalFailed
-from jackfield_kernel.bus.log import MAX_RECORDS, Entry, JournalInfo, Outcome, Pending, Put, Stored, Unit
-from jackfield_kernel.bus.sqlite.process import WriterProcess
-from jackfield_kernel.bus.sqlite.reader import Reader, failed
+from jackfield_kernel.journal.errors import GroupRefused, JournalFailed
+from jackfield_kernel.journal.log import MAX_RECORDS, Entry, JournalInfo, Outcome, Pending, Put, Stored, Unit
+from jackfield_kernel.journal.sqlite.process import WriterProcess
+from jackfield_kernel.journal.sqlite.reader import Reader, failed
 
 KEEP_BATCH = 5_000
 

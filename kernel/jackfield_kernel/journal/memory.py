@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from itertools import islice
 from pathlib import Path
 
-from jackfield_kernel.bus.errors import GroupRefused, JournalFailed, JournalLocked
-from jackfield_kernel.bus.group import decide
-from jackfield_kernel.bus.log import (
+from jackfield_kernel.journal.errors import GroupRefused, JournalFailed, JournalLocked
+from jackfield_kernel.journal.group import decide
+from jackfield_kernel.journal.log import (
     MAX_RECORDS,
     Entry,
     JournalInfo,

@@ -6,8 +6,8 @@ import asyncio
 import enum
 
 import pytest
-from jackfield_kernel.bus.errors import GroupRefused, JournalError, JournalFailed
-from jackfield_kernel.bus.log import (
+from jackfield_kernel.journal.errors import GroupRefused, JournalError, JournalFailed
+from jackfield_kernel.journal.log import (
     COMMITTED,
     CONFLICT,
     DUPLICATE,

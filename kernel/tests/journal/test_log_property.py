@@ -8,9 +8,9 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jackfield_kernel.bus.log import Check, Claim, Entry, LogDriver, Outcome, Put, Record, Stored, Unit
-from jackfield_kernel.bus.memory import MemoryLog
-from jackfield_kernel.bus.sqlite.driver import SqliteLog
+from jackfield_kernel.journal.log import Check, Claim, Entry, LogDriver, Outcome, Put, Record, Stored, Unit
+from jackfield_kernel.journal.memory import MemoryLog
+from jackfield_kernel.journal.sqlite.driver import SqliteLog
 
 Group = tuple[list[Unit], list[Put], float]
 Trace = tuple[list[list[Outcome]], list[Stored], list[tuple[str, Entry]], float]

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from jackfield_kernel.bus.log import Record, Unit
-from jackfield_kernel.bus.sqlite.driver import SqliteLog
+from jackfield_kernel.journal.log import Record, Unit
+from jackfield_kernel.journal.sqlite.driver import SqliteLog
 
 SLICE = 0.001
 COMMITS = 100

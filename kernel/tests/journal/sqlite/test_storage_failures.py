@@ -9,10 +9,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from jackfield_kernel.bus.errors import JournalFailed, JournalTooNew
-from jackfield_kernel.bus.log import Put, Record, Unit
-from jackfield_kernel.bus.sqlite import schema
-from jackfield_kernel.bus.sqlite.driver import SqliteLog
+from jackfield_kernel.journal.errors import JournalFailed, JournalTooNew
+from jackfield_kernel.journal.log import Put, Record, Unit
+from jackfield_kernel.journal.sqlite import schema
+from jackfield_kernel.journal.sqlite.driver import SqliteLog
 
 pytestmark = pytest.mark.integration
 

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from jackfield_kernel.bus.errors import Fenced, JournalFailed, JournalLocked
-from jackfield_kernel.bus.log import Record, Unit
-from jackfield_kernel.bus.sqlite.driver import SqliteLog
+from jackfield_kernel.journal.errors import Fenced, JournalFailed, JournalLocked
+from jackfield_kernel.journal.log import Record, Unit
+from jackfield_kernel.journal.sqlite.driver import SqliteLog
 
 KERNEL = """
 import asyncio, sys
 from pathlib import Path
-from jackfield_kernel.bus.log import Record, Unit
-from jackfield_kernel.bus.sqlite.driver import SqliteLog
+from jackfield_kernel.journal.log import Record, Unit
+from jackfield_kernel.journal.sqlite.driver import SqliteLog
 
 async def commit(log):
     outcome, = await log.commit([Unit((Record(1, "r", b"x" * 200),) * 3)], [], 1.0)
@@ -151,7 +151,7 @@ async def test_a_kernel_whose_journal_was_taken_over_is_fenced(log: SqliteLog, t
 
 @pytest.mark.integration
 def test_the_writer_starts_without_heavy_imports() -> None:
-    imported = "import jackfield_kernel.bus.sqlite.writer"
+    imported = "import jackfield_kernel.journal.sqlite.writer"
     code = f"import sys; sys.path[:0] = sys.argv[1:]; {imported}; print(*sys.modules)"
     command = [sys.executable, "-I", "-S", "-c", code, *sys.path]
     loaded = set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())

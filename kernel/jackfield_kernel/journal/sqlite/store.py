@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from jackfield_kernel.bus.group import OutcomeRow, PutRow, UnitRow, Writes, decide
+from jackfield_kernel.journal.group import OutcomeRow, PutRow, UnitRow, Writes, decide
 
 CHECKPOINT_PAGES = 1_000  # a larger log means rarer but longer pauses, and no more throughput
 CACHE_KIB = 8_192

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from jackfield_kernel.bus.log import LogDriver
-from jackfield_kernel.bus.memory import MemoryLog
-from jackfield_kernel.bus.sqlite.driver import SqliteLog
+from jackfield_kernel.journal.log import LogDriver
+from jackfield_kernel.journal.memory import MemoryLog
+from jackfield_kernel.journal.sqlite.driver import SqliteLog
 
 
 @pytest.fixture(params=["sqlite", "memory"])

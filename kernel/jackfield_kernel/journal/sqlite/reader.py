@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from jackfield_kernel.bus.errors import JournalError, JournalFailed
-from jackfield_kernel.bus.log import Entry, Record, Stored
-from jackfield_kernel.bus.sqlite.schema import copy
-from jackfield_kernel.bus.sqlite.writer import REASONS
+from jackfield_kernel.journal.errors import JournalError, JournalFailed
+from jackfield_kernel.journal.log import Entry, Record, Stored
+from jackfield_kernel.journal.sqlite.schema import copy
+from jackfield_kernel.journal.sqlite.writer import REASONS
 
 REPLAY_ROWS = 2_000
 REPLAY_BYTES = 4 * 1024 * 1024
