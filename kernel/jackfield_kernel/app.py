@@ -17,18 +17,18 @@ from .admin.plugins import PluginVerbs
 from .admin.service import AdminService
 from .broker.broker import Broker
 from .bus.bus import Bus
-from .journal.clock import JournalClock
 from .bus.deadletters import DeadLetters
 from .bus.housekeeping import Housekeeping
-from .journal.journal import Journal
-from .journal.log import JournalInfo, LogDriver
-from .journal.memory import MemoryLog
 from .bus.observers import Observers
 from .bus.replay import Replay
-from .journal.sqlite import SqliteLog
 from .bus.turns import Turns
 from .config import KernelConfig
 from .hooks import Hooks
+from .journal.clock import JournalClock
+from .journal.journal import Journal
+from .journal.log import JournalInfo, LogDriver
+from .journal.memory import MemoryLog
+from .journal.sqlite import SqliteLog
 from .paths import DataPaths, KernelLock, RuntimePaths
 from .routing.tables import RouteTables
 from .session.attach import FrameLoop
@@ -87,13 +87,16 @@ class Kernel:
             try:
                 clock = JournalClock(info.journal_time, info.wall_time)
                 journal = Journal(driver, clock)
+                journal.last_sequence = info.last_sequence
                 async with _running(journal):
                     await self._serve(driver, journal, clock, info)
                     await journal.drained()
             finally:
                 await driver.close()
 
-    async def _serve(self, driver: LogDriver, journal: Journal, clock: JournalClock, info: JournalInfo) -> None:
+    async def _serve(
+        self, driver: LogDriver, journal: Journal, clock: JournalClock, info: JournalInfo
+    ) -> None:
         place, settings = self._place, self._place.config.settings
         async with asyncio.TaskGroup() as tasks:
             # State that outlives the process.
@@ -117,7 +120,13 @@ class Kernel:
             # Sessions.
             intake = Intake(bus, registry)
             hub = Hub(bus, broker, identities, driver, info, registry.admit, __version__)
-            bots = Bots(broker, hub.sessions.get, lambda name: intake.checkpoints.get(name, b""), tasks, registry.changed)
+            bots = Bots(
+                broker,
+                hub.sessions.get,
+                lambda name: intake.checkpoints.get(name, b""),
+                tasks,
+                registry.changed,
+            )
             registry.bots, registry.sessions = bots, hub.peer
             methods = KernelMethods(bus, broker, kv, leases, routes, registry, tasks)
             loop = FrameLoop(bus, broker, intake, stewards, stewards)
@@ -176,8 +185,9 @@ class Kernel:
                 tasks.create_task(metrics.loop_lag(), name="loop lag"),
             ]
             running = tasks.create_task(supervisor.run(), name="supervisor")
-            async with AdminEndpoint(place.runtime.admin_socket, admin), HealthServer(
-                settings.metrics, metrics, admin.health
+            async with (
+                AdminEndpoint(place.runtime.admin_socket, admin),
+                HealthServer(settings.metrics, metrics, admin.health),
             ):
                 self.started.set()
                 await self._stop.wait()

@@ -14,9 +14,9 @@ from typing import Protocol
 from jackfield.v1 import entity_pb2, error_pb2, frame_pb2, journal_pb2
 
 from ..bus.bus import Bus
-from ..bus.ledger import stamp
 from ..bus.model import Delivery
-from ..errors import Refused, problem
+from ..errors import Refused, problem, to_wire
+from ..journal.times import stamp
 from .call import Answer, Call, Peer, Result
 from .methods import Method, method_of
 
@@ -75,10 +75,9 @@ class Broker:
         try:
             call = self._prepare(peer, frame, answer)
         except Refused as refusal:
-            metadata = refusal.metadata
-            error = problem(refusal.reason, str(refusal), remedy=refusal.remedy, **metadata)
+            error = to_wire(refusal)
             if refusal.reason == "GRANT_MISSING":
-                self.on_denied(peer.plugin, frame.method, metadata["grant"])
+                self.on_denied(peer.plugin, frame.method, refusal.metadata["grant"])
             answer(Result(error=error))
             return
         if call is not None:
@@ -89,9 +88,13 @@ class Broker:
         """The call to start; None when its answer is known or on its way."""
         method = method_of(frame.method)
         if method is None:
-            raise Refused("INVALID_ARGUMENT", f"{frame.method!r} is not /package.Service/Method", field="method")
+            raise Refused(
+                "INVALID_ARGUMENT", f"{frame.method!r} is not /package.Service/Method", field="method"
+            )
         if frame.call_id % 2 == 0 or frame.call_id in peer.opened:
-            raise Refused("PROTOCOL_VIOLATION", f"call id {frame.call_id} is even or in use", frame="call_open")
+            raise Refused(
+                "PROTOCOL_VIOLATION", f"call id {frame.call_id} is even or in use", frame="call_open"
+            )
         delivery: Delivery | None = None
         if frame.fence:
             delivery = peer.leases.get(frame.fence)
@@ -123,7 +126,13 @@ class Broker:
         return call
 
     def _call(
-        self, peer: Peer, frame: frame_pb2.CallOpen, method: Method, provider: str, delivery: Delivery | None, answer: Answer
+        self,
+        peer: Peer,
+        frame: frame_pb2.CallOpen,
+        method: Method,
+        provider: str,
+        delivery: Delivery | None,
+        answer: Answer,
     ) -> Call:
         key, scope = frame.key, peer.plugin
         if delivery is not None:
@@ -132,7 +141,9 @@ class Broker:
                 delivery.unnamed += 1
                 key = f"~{delivery.unnamed}"
         digest = hashlib.sha256(
-            b"\0".join((frame.method.encode(), frame.target.SerializeToString(deterministic=True), frame.body))
+            b"\0".join(
+                (frame.method.encode(), frame.target.SerializeToString(deterministic=True), frame.body)
+            )
         ).digest()[:16]
         return Call(
             method,
@@ -229,7 +240,9 @@ class Broker:
         """The provider is away or has all it takes: wait for it until the deadline instead of failing at once."""
         outbox = self._outbox.setdefault(call.provider_name, deque())
         if len(outbox) >= MAX_OUTBOX:
-            self.fail(call, problem("OVERLOADED", f"{len(outbox)} calls wait for {call.provider_name} already"))
+            self.fail(
+                call, problem("OVERLOADED", f"{len(outbox)} calls wait for {call.provider_name} already")
+            )
             return
         outbox.append(call)
 
@@ -251,7 +264,11 @@ class Broker:
         if delivery is not None:
             caller.delivery_id = delivery.id
             event = delivery.run.event
-            if event.reply_context and event.bot == sent.target.bot and _same_chat(event.chat, sent.target.chat):
+            if (
+                event.reply_context
+                and event.bot == sent.target.bot
+                and _same_chat(event.chat, sent.target.chat)
+            ):
                 caller.reply_context = event.reply_context
             if not sent.trace:
                 sent.trace = event.trace
@@ -368,7 +385,9 @@ class Broker:
             answer(result)
 
     def _late(self, call: Call) -> None:
-        error = problem("DEADLINE_EXCEEDED", f"{call.provider_name} did not answer {call.method.path} in time")
+        error = problem(
+            "DEADLINE_EXCEEDED", f"{call.provider_name} did not answer {call.method.path} in time"
+        )
         self._stop_provider(call, error)
         self.fail(call, error)
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 from jackfield.v1 import entity_pb2, error_pb2, router_pb2
 
 from ..errors import problem
-from . import ledger
 from ..journal.log import Outcome
+from . import ledger
 from .model import Delivery, HandlerQueue, Lane, State
 
 if TYPE_CHECKING:
-    from .bus import Counters
     from ..journal.journal import Journal
+    from .bus import Counters
     from .turns import Turns
 
 DEFAULT_WINDOW = 1.5

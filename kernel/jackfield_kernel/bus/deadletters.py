@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from jackfield.v1 import journal_pb2
 
+from ..journal.log import COMMITTED, Check, LogDriver, Put, Record, Unit
 from . import ledger
 from .bus import Bus
-from ..journal.log import COMMITTED, Check, LogDriver, Put, Record, Unit
 from .model import Run
 
 LIMIT = 10_000

@@ -7,12 +7,12 @@ import logging
 
 from jackfield.v1 import journal_pb2
 
-from .bus import Bus
 from ..journal.clock import JournalClock
 from ..journal.errors import JournalFailed
 from ..journal.journal import Journal
-from .ledger import ACCEPTED, seconds
 from ..journal.log import LogDriver, Put
+from .bus import Bus
+from .ledger import ACCEPTED, seconds
 from .replay import LOW_BUCKET, LOW_KEY
 
 log = logging.getLogger(__name__)

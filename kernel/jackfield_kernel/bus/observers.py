@@ -14,10 +14,10 @@ from typing import Protocol
 
 from jackfield.v1 import event_pb2, frame_pb2, journal_pb2
 
-from ..routing.pattern import matches
 from ..journal.journal import Journal
-from .ledger import ACCEPTED
 from ..journal.log import LogDriver, Put
+from ..routing.pattern import matches
+from .ledger import ACCEPTED
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,10 @@ class Observers:
                     cursor.in_flight.append(sequence)
                     watcher.deliver(
                         frame_pb2.Delivery(
-                            delivery_id=f"{event.id}.observer", event=event, observer=True, observed_sequence=sequence
+                            delivery_id=f"{event.id}.observer",
+                            event=event,
+                            observer=True,
+                            observed_sequence=sequence,
                         )
                     )
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from jackfield.v1 import event_pb2, journal_pb2, router_pb2
 
+from ..journal.log import LogDriver, Stored
 from . import ledger
 from .bus import Bus
-from ..journal.log import LogDriver, Stored
 from .model import Delivery, Recorded, Run
 
 LOW_BUCKET = "meta"
@@ -116,9 +116,13 @@ class Replay:
             if run.rules is None:
                 bus.waiting.add(run)
                 continue
-            delivery = Delivery(run, run.rule, attempt=known.attempt, crashes=known.crashes, size=run.event.ByteSize())
+            delivery = Delivery(
+                run, run.rule, attempt=known.attempt, crashes=known.crashes, size=run.event.ByteSize()
+            )
             delivery.calls = known.calls
-            delivery.merged = [self._member(run, member) for member in known.merged if member in self._members]
+            delivery.merged = [
+                self._member(run, member) for member in known.merged if member in self._members
+            ]
             wait = known.next_time - self._now()
             if wait > 0:
                 bus.back_off(delivery, wait)

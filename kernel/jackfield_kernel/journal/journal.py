@@ -40,6 +40,7 @@ class Journal:
         self._in_flight = 0
         self.on_group: Callable[[], None] = lambda: None
         self.failure: KernelError | None = None
+        self.last_sequence = 0
         self.groups = 0
         self.units = 0
 
@@ -127,6 +128,7 @@ class Journal:
             self.groups += 1
             self.units += len(batch)
             for (_, done, _), outcome in zip(units, outcomes, strict=True):
+                self.last_sequence = outcome.sequence or self.last_sequence
                 done(outcome)
             self.on_group()
         finally:

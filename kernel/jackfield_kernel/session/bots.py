@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from google.protobuf.json_format import ParseDict
-
 from jackfield.v1 import adapter_bot_pb2, error_pb2, frame_pb2
 
 from ..broker.broker import Broker, CallFailed
@@ -91,7 +90,11 @@ class Bots:
         """An adapter's session ended: its bots wait for it."""
         for bot in self.bots.values():
             if bot.spec.adapter == plugin and bot.spec.usable:
-                self._enter(bot, frame_pb2.BOT_STATE_CONNECTING, problem("UNAVAILABLE", f"its adapter is away: {reason}"))
+                self._enter(
+                    bot,
+                    frame_pb2.BOT_STATE_CONNECTING,
+                    problem("UNAVAILABLE", f"its adapter is away: {reason}"),
+                )
 
     def reported(self, session: Session, report: frame_pb2.BotReport) -> None:
         """What an adapter says about a bot of its own."""
@@ -146,7 +149,13 @@ class Bots:
         waits = CREDENTIAL_WAITS if error.reason == "AUTH_EXPIRED" else OPEN_WAITS
         wait = waits[min(bot.failures, len(waits) - 1)]
         bot.failures += 1
-        log.warning("bot %s does not open: %s: %s; tried again in %g s", bot.spec.name, error.reason, error.message, wait)
+        log.warning(
+            "bot %s does not open: %s: %s; tried again in %g s",
+            bot.spec.name,
+            error.reason,
+            error.message,
+            wait,
+        )
         self._enter(bot, frame_pb2.BOT_STATE_FAILED, error)
         bot.retry = asyncio.get_running_loop().call_later(wait, self._consider, bot)
 

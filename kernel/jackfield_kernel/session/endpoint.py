@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import grpc
-
 from jackfield.v1 import kernel_pb2
 
 from ..errors import KernelError, Refused, to_wire

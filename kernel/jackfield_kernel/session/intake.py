@@ -8,8 +8,8 @@ from typing import Protocol
 from jackfield.v1 import error_pb2, frame_pb2
 
 from ..bus.bus import Bus
-from ..journal.log import Put
 from ..errors import problem
+from ..journal.log import Put
 from .session import Session
 
 MAX_EVENT_BYTES = 256 * 1024
@@ -45,7 +45,9 @@ class Intake:
         """One publish. Its fate is told by the stream's next ack."""
         stream, sequence = session.publishes, publish.sequence
         if sequence > stream.received + 1:
-            session.fault("PROTOCOL_VIOLATION", f"publish {sequence} leaves a gap after {stream.received}", "publish")
+            session.fault(
+                "PROTOCOL_VIOLATION", f"publish {sequence} leaves a gap after {stream.received}", "publish"
+            )
             return
         if not stream.take(sequence):
             return
@@ -80,8 +82,12 @@ class Intake:
     def _wrong(self, session: Session, publish: frame_pb2.Publish) -> error_pb2.Error | None:
         event = publish.event
         if not event.id or len(event.id) > 128 or not event.type:
-            return problem("INVALID_ARGUMENT", "an event needs an id of at most 128 characters and a type", field="event")
-        if event.bot not in session.open_bots and (event.bot or not event.type.startswith(f"{session.plugin}.")):
+            return problem(
+                "INVALID_ARGUMENT", "an event needs an id of at most 128 characters and a type", field="event"
+            )
+        if event.bot not in session.open_bots and (
+            event.bot or not event.type.startswith(f"{session.plugin}.")
+        ):
             return problem(
                 "UNKNOWN_BOT",
                 f"bot {event.bot!r} is not open on this session",

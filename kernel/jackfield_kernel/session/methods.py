@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from google.protobuf.message import DecodeError, Message
-
 from jackfield.v1 import error_pb2, frame_pb2, kernel_pb2
 
 from ..broker.broker import KERNEL, Broker, KernelMethod
@@ -97,7 +96,7 @@ class KernelMethods:
                 self._broker.finish(call, await method(peer, call.open.body))
             except KernelError as error:
                 self._broker.fail(call, to_wire(error))
-            except Exception:  # noqa: BLE001 - border: one bad call must not end the kernel
+            except Exception:
                 log.exception("%s failed for %s", name, peer.plugin)
                 self._broker.fail(call, problem("INTERNAL", f"{name} failed; the kernel's log says why"))
 
@@ -121,7 +120,9 @@ class KernelMethods:
             _need(peer, "kv")
             request = kernel_pb2.KvWatchRequest.FromString(call.open.body)
         except (KernelError, DecodeError) as error:
-            self._broker.fail(call, to_wire(error) if isinstance(error, KernelError) else _undecodable("KvWatch"))
+            self._broker.fail(
+                call, to_wire(error) if isinstance(error, KernelError) else _undecodable("KvWatch")
+            )
             return
 
         def change(write: frame_pb2.KvWrite, version: int) -> None:
@@ -182,17 +183,23 @@ class KernelMethods:
         await self._leases.release(peer.plugin, request.name)
         return kernel_pb2.ReleaseLeaseResponse()
 
-    async def get_secret(self, peer: Peer, request: kernel_pb2.GetSecretRequest) -> kernel_pb2.GetSecretResponse:
+    async def get_secret(
+        self, peer: Peer, request: kernel_pb2.GetSecretRequest
+    ) -> kernel_pb2.GetSecretResponse:
         """Read a secret."""
         missing = peer.grants.missing_for_secret(request.name)
         if missing is not None:
             raise _refusal(peer, missing)
         value = self._catalog.secret(peer.plugin, request.name)
         if value is None:
-            raise Refused("NOT_FOUND", f"no secret {request.name!r} is set", remedy="Set it in the configuration.")
+            raise Refused(
+                "NOT_FOUND", f"no secret {request.name!r} is set", remedy="Set it in the configuration."
+            )
         return kernel_pb2.GetSecretResponse(value=value)
 
-    async def push_routes(self, peer: Peer, request: kernel_pb2.PushRoutesRequest) -> kernel_pb2.PushRoutesResponse:
+    async def push_routes(
+        self, peer: Peer, request: kernel_pb2.PushRoutesRequest
+    ) -> kernel_pb2.PushRoutesResponse:
         """Put a table in force."""
         _need(peer, "routes")
         self._routes.push(request.table, source=peer.plugin)
@@ -212,12 +219,16 @@ class KernelMethods:
         self._bus.waiting.retry()
         return kernel_pb2.PushSendersResponse()
 
-    async def get_catalog(self, peer: Peer, request: kernel_pb2.GetCatalogRequest) -> kernel_pb2.GetCatalogResponse:
+    async def get_catalog(
+        self, peer: Peer, request: kernel_pb2.GetCatalogRequest
+    ) -> kernel_pb2.GetCatalogResponse:
         """Describe plugins and bots."""
         _need(peer, "catalog")
         return self._catalog.describe()
 
-    async def cancel_lane(self, peer: Peer, request: kernel_pb2.CancelLaneRequest) -> kernel_pb2.CancelLaneResponse:
+    async def cancel_lane(
+        self, peer: Peer, request: kernel_pb2.CancelLaneRequest
+    ) -> kernel_pb2.CancelLaneResponse:
         """Interrupt a lane."""
         _need(peer, "cancel-lane")
         interrupted, dropped = self._bus.cancel_lane(
@@ -231,8 +242,12 @@ class KernelMethods:
         levels = logging.getLevelNamesMapping()
         for record in request.records:
             level = levels.get(record.level.upper(), logging.INFO)
-            fields = {key: value for key, value in record.fields.items() if isinstance(value, str | float | bool)}
-            plugin_log.log(level, "%s", record.message[:16_384], extra={"plugin": peer.plugin, "fields": fields})
+            fields = {
+                key: value for key, value in record.fields.items() if isinstance(value, str | float | bool)
+            }
+            plugin_log.log(
+                level, "%s", record.message[:16_384], extra={"plugin": peer.plugin, "fields": fields}
+            )
         return kernel_pb2.LogResponse()
 
 
@@ -243,7 +258,9 @@ def _unary(
         try:
             request = request_type.FromString(body)
         except DecodeError as error:
-            raise Refused("INVALID_ARGUMENT", f"the body is no {request_type.DESCRIPTOR.full_name}") from error
+            raise Refused(
+                "INVALID_ARGUMENT", f"the body is no {request_type.DESCRIPTOR.full_name}"
+            ) from error
         return (await method(peer, request)).SerializeToString()
 
     return call

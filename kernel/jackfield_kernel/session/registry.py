@@ -9,15 +9,14 @@ from typing import Any
 
 from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import Struct
-
 from jackfield.v1 import kernel_pb2
 
 from ..broker.call import Peer
 from ..broker.grants import Grants
-from ..journal.journal import Journal
-from ..journal.log import LogDriver, Put
 from ..config import KernelConfig, Resolved, resolve_plugin_config
 from ..errors import Refused, problem
+from ..journal.journal import Journal
+from ..journal.log import LogDriver, Put
 from ..manifest import Manifest
 from ..supervisor import PluginSnapshot
 from .bots import Bots
@@ -45,7 +44,9 @@ class Registry:
     operator approved. What the operator set by hand goes first.
     """
 
-    def __init__(self, config: KernelConfig, environ: Mapping[str, str], journal: Journal, driver: LogDriver) -> None:
+    def __init__(
+        self, config: KernelConfig, environ: Mapping[str, str], journal: Journal, driver: LogDriver
+    ) -> None:
         self.plugins: dict[str, Installed] = {}
         self.bots: Bots | None = None
         self.snapshots: Callable[[], Iterable[PluginSnapshot]] = tuple
@@ -122,7 +123,9 @@ class Registry:
         """A plugin with a readable manifest. Raises Refused NOT_FOUND."""
         installed = self.plugins.get(plugin)
         if installed is None:
-            raise Refused("NOT_FOUND", f"there is no plugin {plugin!r}", remedy="See `jackfield plugin list`.")
+            raise Refused(
+                "NOT_FOUND", f"there is no plugin {plugin!r}", remedy="See `jackfield plugin list`."
+            )
         return installed
 
     def admit(self, plugin: str) -> Admitted | None:
@@ -226,7 +229,9 @@ class Registry:
         for name, installed in sorted(self.plugins.items()):
             for one in installed.config.problems:
                 found.append(
-                    problem("CONFIG_INVALID", f"{name}: {one.key}: expected {one.expected}", remedy=one.remedy)
+                    problem(
+                        "CONFIG_INVALID", f"{name}: {one.key}: expected {one.expected}", remedy=one.remedy
+                    )
                 )
         return found
 

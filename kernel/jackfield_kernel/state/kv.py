@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from jackfield.v1 import frame_pb2, kernel_pb2
 
-from ..bus import ledger
+from ..errors import Refused
 from ..journal.journal import Journal
 from ..journal.log import CONFLICT, Entry, LogDriver, Unit
-from ..errors import Refused
+from ..journal.times import stamp
+from .writes import kv_bucket, kv_unit
 
 MAX_KEY_BYTES = 512
 MAX_VALUE_BYTES = 64 * 1024
@@ -57,7 +58,7 @@ class KeyValues:
 
     async def get(self, plugin: str, key: str) -> kernel_pb2.KvEntry:
         """One entry. Raises Refused NOT_FOUND."""
-        entry = await self._driver.get(ledger.kv_bucket(plugin), key)
+        entry = await self._driver.get(kv_bucket(plugin), key)
         if entry is None or (entry.expires_at and entry.expires_at <= self._now()):
             raise Refused("NOT_FOUND", f"there is no key {key!r}", key=key)
         return _entry(key, entry)
@@ -66,17 +67,19 @@ class KeyValues:
         """Write all or none; returns the version. Raises Refused CONFLICT."""
         kept = list(writes)
         check_writes(kept)
-        checks, puts = ledger.kv_unit(plugin, kept, self._now())
+        checks, puts = kv_unit(plugin, kept, self._now())
         outcome = await self._journal.write(Unit(checks=checks, puts=puts))
         if outcome.code == CONFLICT:
             raise Refused("CONFLICT", f"key {outcome.key!r} changed since it was read", key=outcome.key)
         self.written(plugin, kept, outcome.version)
         return outcome.version
 
-    async def list(self, plugin: str, prefix: str, after: str, limit: int) -> tuple[list[kernel_pb2.KvEntry], bool]:
+    async def list(
+        self, plugin: str, prefix: str, after: str, limit: int
+    ) -> tuple[list[kernel_pb2.KvEntry], bool]:
         """Entries in key order, and whether more follow."""
         limit = min(limit or 100, MAX_LIST)
-        found = await self._driver.entries(ledger.kv_bucket(plugin), prefix, after, limit + 1)
+        found = await self._driver.entries(kv_bucket(plugin), prefix, after, limit + 1)
         return [_entry(key, entry) for key, entry in found[:limit]], len(found) > limit
 
     def watch(self, plugin: str, prefix: str, change: Change) -> Callable[[], None]:
@@ -102,5 +105,5 @@ class KeyValues:
 def _entry(key: str, entry: Entry) -> kernel_pb2.KvEntry:
     message = kernel_pb2.KvEntry(key=key, value=entry.value, version=entry.version)
     if entry.expires_at:
-        message.expire_time.CopyFrom(ledger.stamp(entry.expires_at))
+        message.expire_time.CopyFrom(stamp(entry.expires_at))
     return message

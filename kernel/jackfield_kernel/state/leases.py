@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..errors import Refused
 from ..journal.journal import Journal
 from ..journal.log import LogDriver, Put, Unit
-from ..errors import Refused
 
 BUCKET = "lease"
 MIN_TTL, MAX_TTL = 1.0, 3600.0
@@ -30,7 +30,9 @@ class Leases:
     async def acquire(self, owner: str, name: str, ttl: float, holder: str) -> int:
         """Take or renew; returns the fencing token. Raises Refused CONFLICT naming the holder."""
         if not name or not MIN_TTL <= ttl <= MAX_TTL:
-            raise Refused("INVALID_ARGUMENT", "a lease needs a name and a life time of 1 s to 1 h", field="ttl")
+            raise Refused(
+                "INVALID_ARGUMENT", "a lease needs a name and a life time of 1 s to 1 h", field="ttl"
+            )
         now = self._now()
         current = self._held.get(name)
         token = 1
