@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import random
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+
+from jackfield.v1 import event_pb2
 
 from . import __version__
+from .admin.bots import BotsPart, RoutesPart
 from .admin.endpoint import AdminEndpoint
-from .admin.plugins import PluginVerbs
-from .admin.service import AdminService
+from .admin.events import EventsPart
+from .admin.kernel import KernelPart
+from .admin.plugins import PluginsPart
+from .admin.views import View, settled
 from .broker.broker import Broker
 from .bus.bus import Bus
 from .bus.deadletters import DeadLetters
@@ -28,7 +33,7 @@ from .journal.clock import JournalClock
 from .journal.journal import Journal
 from .journal.log import JournalInfo, LogDriver
 from .journal.memory import MemoryLog
-from .journal.sqlite import SqliteLog
+from .journal.sqlite.driver import SqliteLog
 from .paths import DataPaths, KernelLock, RuntimePaths
 from .routing.tables import RouteTables
 from .session.attach import FrameLoop
@@ -36,16 +41,18 @@ from .session.bots import Bots
 from .session.endpoint import Endpoints
 from .session.hub import Hub
 from .session.identity import Identities
+from .session.installation import Installation
 from .session.intake import CHECKPOINT_BUCKET, Intake
+from .session.liaison import Liaison
 from .session.methods import KernelMethods
 from .session.registry import Registry
-from .session.stewards import Stewards
 from .session.unary import bulk_handlers, unary_methods
 from .state.blobs import Blobs
 from .state.kv import KeyValues
 from .state.leases import Leases
+from .state.routes import KeptRoutes
 from .supervisor import ProcessLauncher, Supervisor, Surroundings, Timing
-from .telemetry.health import HealthServer
+from .telemetry.health import Health, HealthServer
 from .telemetry.metrics import Metrics
 from .telemetry.plugin_logs import log_line
 
@@ -54,7 +61,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Place:
-    """Where a kernel runs."""
+    """Where a kernel runs, and with what. `memory`: nothing survives the process."""
 
     data: DataPaths
     runtime: RuntimePaths
@@ -71,7 +78,6 @@ class Kernel:
         self._hooks = hooks
         self._stop = asyncio.Event()
         self.started = asyncio.Event()
-        self.admin: AdminService | None = None
 
     def stop(self) -> None:
         """Drain the plugins and end."""
@@ -88,7 +94,7 @@ class Kernel:
                 clock = JournalClock(info.journal_time, info.wall_time)
                 journal = Journal(driver, clock)
                 journal.last_sequence = info.last_sequence
-                async with _running(journal):
+                async with _committing(journal):
                     await self._serve(driver, journal, clock, info)
                     await journal.drained()
             finally:
@@ -100,20 +106,17 @@ class Kernel:
         place, settings = self._place, self._place.config.settings
         async with asyncio.TaskGroup() as tasks:
             # State that outlives the process.
-            routes = RouteTables()
-            stewards = Stewards(driver, journal, routes)
-            await stewards.load_routes(settings.routes)
+            kept = KeptRoutes(driver, journal)
+            routes = RouteTables(kept.keep)
             kv, leases = KeyValues(journal, driver, clock.now), Leases(journal, driver, clock.now)
             registry = Registry(place.config, place.environ, journal, driver)
-            identities = Identities(journal, driver)
-            blobs = Blobs(place.data.blobs)
+            identities, blobs = Identities(journal, driver), Blobs(place.data.blobs)
 
             # Events and calls.
-            bus = Bus(journal, routes, clock, Turns(info.boot), rng=random.Random())
+            bus = Bus(journal, routes, clock, Turns(info.boot))
             bus.limits.lane_waiting = settings.limits.lane_ready
             bus.on_written = kv.written
             observers = Observers(driver, journal, last=info.last_sequence)
-            bus.on_accepted = observers.accepted
             broker = Broker(bus, registry, clock.now)
             metrics = Metrics(bus, broker, journal, driver)
 
@@ -121,17 +124,12 @@ class Kernel:
             intake = Intake(bus, registry)
             hub = Hub(bus, broker, identities, driver, info, registry.admit, __version__)
             bots = Bots(
-                broker,
-                hub.sessions.get,
-                lambda name: intake.checkpoints.get(name, b""),
-                tasks,
-                registry.changed,
+                broker, hub.sessions.get, lambda name: intake.checkpoints.get(name, b""), tasks, registry.changed
             )
             registry.bots, registry.sessions = bots, hub.peer
             methods = KernelMethods(bus, broker, kv, leases, routes, registry, tasks)
-            loop = FrameLoop(bus, broker, intake, stewards, stewards)
-            unary = unary_methods(hub, methods, bus, broker, intake)
-            endpoints = Endpoints(place.runtime, hub, loop, identities, unary, bulk_handlers(hub, blobs))
+            unary = unary_methods(hub, methods, broker, intake)
+            endpoints = Endpoints(place.runtime, hub, identities, unary, bulk_handlers(hub, blobs))
 
             # Plugins.
             supervisor = Supervisor(
@@ -148,35 +146,53 @@ class Kernel:
                 )
             )
             registry.snapshots = supervisor.snapshot
-            stewards.wire(hub, bots, supervisor, observers, registry, bus, tasks)
-            verbs = PluginVerbs(place, self._hooks, registry, supervisor, bots, driver, journal)
+            liaison = Liaison(hub, bots, supervisor, observers, registry, bus, tasks)
+            endpoints.loop = FrameLoop(bus, broker, intake, liaison, liaison)
+            installation = Installation(
+                place.config, place.environ, self._hooks, registry, supervisor, bots, driver, journal
+            )
 
-            for load in (identities.load, hub.load, leases.load, registry.load, verbs.load):
+            # What an earlier kernel left.
+            await kept.load(routes, settings.routes)
+            for load in (identities.load, hub.load, leases.load, registry.load, installation.load):
                 await load()
             for name, entry in await driver.entries(CHECKPOINT_BUCKET):
                 intake.checkpoints[name] = entry.value
-            replayed = await Replay(bus, clock.now).run(driver)
-            if replayed:
-                log.info("%d events are open from an earlier run", replayed)
-            verbs.discover()
+            if open_events := await Replay(bus, clock.now).run(driver):
+                log.info("%d events are open from an earlier run", open_events)
+            installation.discover()
 
-            admin = AdminService(
-                place=place,
+            # Admin.
+            view = View(
+                version=__version__,
+                pid=os.getpid(),
+                started=time.time(),
+                data_dir=str(place.data.root),
                 info=info,
                 hub=hub,
                 bus=bus,
-                driver=driver,
                 journal=journal,
+                driver=driver,
                 routes=routes,
-                broker=broker,
                 registry=registry,
                 bots=bots,
                 supervisor=supervisor,
-                verbs=verbs,
-                dead=DeadLetters(bus, driver),
-                stop=self.stop,
             )
-            self.admin = admin
+            events = EventsPart(view, DeadLetters(bus, driver))
+            parts = (
+                KernelPart(view, broker, place.config, self.stop),
+                PluginsPart(view, installation, place.data),
+                BotsPart(view, installation),
+                RoutesPart(view, broker),
+                events,
+            )
+
+            def accepted(sequence: int, event: event_pb2.Event) -> None:
+                observers.accepted(sequence, event)
+                events.accepted(sequence, event)
+
+            bus.on_accepted = accepted
+
             housekeeping = Housekeeping(bus, journal, driver, clock, settings.journal.retention)
             chores = [
                 tasks.create_task(housekeeping.ticks(), name="deadlines"),
@@ -186,20 +202,21 @@ class Kernel:
             ]
             running = tasks.create_task(supervisor.run(), name="supervisor")
             async with (
-                AdminEndpoint(place.runtime.admin_socket, admin),
-                HealthServer(settings.metrics, metrics, admin.health),
+                AdminEndpoint(place.runtime.admin_socket, parts),
+                HealthServer(settings.metrics, metrics, lambda: _health(view)),
             ):
                 self.started.set()
                 await self._stop.wait()
                 supervisor.shutdown()
                 await running
             await endpoints.close_all()
-            for chore in [*chores, *stewards.tasks]:
+            liaison.stop()
+            for chore in chores:
                 chore.cancel()
 
 
 @contextlib.asynccontextmanager
-async def _running(journal: Journal) -> AsyncIterator[None]:
+async def _committing(journal: Journal) -> AsyncIterator[None]:
     task = asyncio.create_task(journal.run(), name="journal")
     try:
         yield
@@ -209,6 +226,10 @@ async def _running(journal: Journal) -> AsyncIterator[None]:
             await task
 
 
-def place_of(data: Path, runtime: RuntimePaths, config: KernelConfig, environ: Mapping[str, str]) -> Place:
-    """Where a kernel with this data directory runs."""
-    return Place(DataPaths(data), runtime, config, environ)
+def _health(view: View) -> Health:
+    snapshots = view.supervisor.snapshot()
+    return Health(
+        alive=view.journal.failure is None,
+        ready=settled(snapshots),
+        detail={snapshot.name: snapshot.state.value for snapshot in snapshots},
+    )

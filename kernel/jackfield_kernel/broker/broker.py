@@ -62,6 +62,7 @@ class Broker:
         self._now = journal_time
         self._keyed: dict[tuple[str, str], Call] = {}
         self._outbox: dict[str, deque[Call]] = {}
+        self._rpc_id = 1
         self.kernel_methods: dict[str, KernelMethod] = {}
         self.on_kernel_closed: Callable[[Call], None] = lambda call: None
         self.on_denied: Callable[[str, str, str], None] = lambda plugin, method, grant: None
@@ -70,8 +71,16 @@ class Broker:
     # Opening --------------------------------------------------------------------------------------------------------
 
     def open(self, peer: Peer, frame: frame_pb2.CallOpen) -> None:
-        """A plugin opens a call."""
-        answer = partial(_answer_peer, peer, frame.call_id)
+        """A plugin opens a call on its stream."""
+        self._open(peer, frame, partial(_answer_peer, peer, frame.call_id))
+
+    def open_once(self, peer: Peer, frame: frame_pb2.CallOpen, answer: Answer) -> None:
+        """A plugin makes a unary call by RPC: no stream frame ever refers to it."""
+        self._rpc_id -= 2
+        frame.call_id = self._rpc_id % 2**64
+        self._open(peer, frame, answer)
+
+    def _open(self, peer: Peer, frame: frame_pb2.CallOpen, answer: Answer) -> None:
         try:
             call = self._prepare(peer, frame, answer)
         except Refused as refusal:

@@ -12,7 +12,7 @@ from jackfield.v1 import kernel_pb2
 
 from ..errors import KernelError, Refused, to_wire
 from ..paths import RuntimePaths
-from ..supervisor.link import Endpoint
+from ..supervisor import Endpoint
 from .attach import FrameLoop
 from .hub import Hub
 from .identity import Identities
@@ -45,14 +45,13 @@ class Endpoints:
         self,
         paths: RuntimePaths,
         hub: Hub,
-        loop: FrameLoop,
         identities: Identities,
         unary: dict[str, Unary],
         streams: dict[str, grpc.RpcMethodHandler],
     ) -> None:
         self._paths = paths
         self._hub = hub
-        self._loop = loop
+        self.loop: FrameLoop | None = None
         self._identities = identities
         self._unary = unary
         self._streams = streams
@@ -72,14 +71,13 @@ class Endpoints:
         return Endpoint(f"unix:{path}", self._identities.new_secret(plugin))
 
     async def close(self, plugin: str) -> None:
-        """Stop listening for the plugin."""
-        server = self._servers.pop(plugin, None)
-        if server is not None:
-            await server.stop(0.2)
+        """The plugin's process ended: end what is left of its stream. The socket stays for its next start."""
+        self._hub.process_gone(plugin, f"the process of {plugin} ended")
 
     async def close_all(self) -> None:
         """Stop listening."""
-        await asyncio.gather(*(self.close(plugin) for plugin in list(self._servers)))
+        servers, self._servers = list(self._servers.values()), {}
+        await asyncio.gather(*(server.stop(0.2) for server in servers))
 
     def _handlers(self, plugin: str) -> grpc.GenericRpcHandler:
         methods: dict[str, grpc.RpcMethodHandler] = {
@@ -106,8 +104,9 @@ class Endpoints:
         self, plugin: str
     ) -> Callable[[AsyncIterator[bytes], grpc.aio.ServicerContext], Awaitable[None]]:
         async def attach(batches: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
+            assert self.loop is not None
             try:
-                await self._hub.attach(plugin, aiter(batches), context, self._loop)
+                await self._hub.attach(plugin, aiter(batches), context, self.loop)
             except Refused as refusal:
                 await abort(context, refusal)
 

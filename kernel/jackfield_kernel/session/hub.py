@@ -64,7 +64,7 @@ class Listener:
     registered: Callable[[str, str], None] = staticmethod(lambda plugin, session: None)
     attached: Callable[[Session], None] = staticmethod(lambda session: None)
     detached: Callable[[Session, str], None] = staticmethod(lambda session, reason: None)
-    refused: Callable[[str, str], None] = staticmethod(lambda plugin, reason: None)
+    refused: Callable[[str, str, str], None] = staticmethod(lambda plugin, reason, text: None)
 
 
 class Hub:
@@ -121,7 +121,7 @@ class Hub:
             admitted = self._checked(plugin, request)
         except Refused as refusal:
             log.warning("plugin %s was refused: %s", plugin, refusal, extra={"reason": refusal.reason})
-            self.listener.refused(plugin, f"{refusal.reason}: {refusal}")
+            self.listener.refused(plugin, refusal.reason, refusal.message)
             raise
         session_id = secrets.token_urlsafe(16)
         expires = asyncio.get_running_loop().call_later(
@@ -272,18 +272,17 @@ class Hub:
         self._bus.turns.flush()
         self.listener.detached(session, reason)
 
-    def process_gone(self, plugin: str, reason: str, counted: bool) -> None:
+    def process_gone(self, plugin: str, reason: str) -> None:
         """The process of a plugin ended: nothing that it held will come back from it."""
         session = self.sessions.get(plugin)
         if session is not None:
-            session.ending = session.ending or not counted
             session.close(problem("PLUGIN_EXITED", reason))
             self._end(session, reason)
         held = self._held.pop(plugin, None)
         if held is not None:
             if held.timer is not None:
                 held.timer.cancel()
-            self._bus.lost(held.deliveries, reason, counted=counted)
+            self._bus.lost(held.deliveries, reason, counted=True)
             self._bus.turns.flush()
 
     # Readiness ------------------------------------------------------------------------------------------------------

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Protocol
 
-from jackfield.v1 import error_pb2, frame_pb2
+from jackfield.v1 import error_pb2, frame_pb2, kernel_pb2
 
-from ..bus.bus import Bus
+from ..bus.bus import Answer, Bus
 from ..errors import problem
 from ..journal.log import Put
 from .session import Session
@@ -56,11 +56,14 @@ class Intake:
             self.refused += 1
             stream.finished(sequence, error)
             return
+        marks = [Put(STREAM_BUCKET, session.plugin, str(sequence).encode())]
+        self._store(session, publish, marks, partial(stream.finished, sequence))
+
+    def _store(self, session: Session, publish: frame_pb2.Publish, marks: list[Put], answer: Answer) -> None:
         event = publish.event
         event.plugin = session.plugin
         event.platform = self._platforms.platform_of(session.plugin)
         event.depth = 0
-        marks = [Put(STREAM_BUCKET, session.plugin, str(sequence).encode())]
         if publish.checkpoint:
             self.checkpoints[event.bot] = publish.checkpoint
             marks.append(Put(CHECKPOINT_BUCKET, event.bot, publish.checkpoint))
@@ -70,8 +73,21 @@ class Intake:
             dedup_key=publish.dedup_key,
             horizon=self._platforms.dedup_horizon(session.plugin),
             marks=tuple(marks),
-            answer=partial(stream.finished, sequence),
+            answer=answer,
         )
+
+    def publish_once(
+        self, session: Session, request: kernel_pb2.PublishRequest, answer: Answer
+    ) -> None:
+        """A publish by RPC: outside the numbered stream, known by its event id and key alone."""
+        publish = frame_pb2.Publish(
+            event=request.event, dedup_key=request.dedup_key, checkpoint=request.checkpoint
+        )
+        error = self._wrong(session, publish)
+        if error is not None:
+            answer(error)
+            return
+        self._store(session, publish, [], answer)
 
     def refuse(self, session: Session, sequence: int, error: error_pb2.Error) -> None:
         """A publish that was refused before it was looked at."""
