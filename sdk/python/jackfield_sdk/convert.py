@@ -15,6 +15,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from jackfield.v1 import entity_pb2, event_pb2, message_pb2
+
 from jackfield_sdk import wellknown
 from jackfield_sdk.entity import Chat
 from jackfield_sdk.event import Event

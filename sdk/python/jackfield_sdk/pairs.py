@@ -15,6 +15,7 @@ from jackfield.v1 import (
     message_pb2,
     payload_pb2,
 )
+
 from jackfield_sdk import adapter_types, entity, interactive, message, payload
 from jackfield_sdk.event import Event
 

@@ -130,7 +130,7 @@ def test_large_integers_become_text_and_small_ones_stay_whole() -> None:
 
 
 def test_what_authors_get_wrong_is_named() -> None:
-    with pytest.raises(TypeError, match="not a segment"):
+    with pytest.raises(TypeError, match="not a part"):
         convert.message_to_proto(Message([Text("a")]) + Message((Chat(),)))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="zone"):
         convert.event_to_proto(Event(time=datetime(2024, 1, 1)))
