@@ -52,7 +52,7 @@ class AdminEndpoint:
         self._path.unlink(missing_ok=True)
 
     def _handlers(self) -> grpc.GenericRpcHandler:
-        handlers: dict[str, grpc.RpcMethodHandler] = {}
+        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         for method in SERVICE.methods:
             name = re.sub(r"(?<!^)([A-Z])", r"_\1", method.name).lower()
             implementation = next(

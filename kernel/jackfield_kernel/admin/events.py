@@ -18,10 +18,10 @@ SCAN = 1_000
 TAIL_QUEUE = 1_000
 
 _STORY = {
-    ledger.ROUTED: ("routed", journal_pb2.RoutedRecord),
-    ledger.CALL: ("call", journal_pb2.CallRecord),
-    ledger.OUTCOME: ("outcome", journal_pb2.OutcomeRecord),
-    ledger.MERGED: ("merged", journal_pb2.MergedRecord),
+    ledger.ROUTED: "routed",
+    ledger.CALL: "call",
+    ledger.OUTCOME: "outcome",
+    ledger.MERGED: "merged",
 }
 
 
@@ -71,9 +71,8 @@ class EventsPart:
             if one.record.kind == ledger.ACCEPTED:
                 response.accepted.ParseFromString(one.record.body)
             elif one.record.kind in _STORY:
-                name, kind = _STORY[one.record.kind]
                 record = response.records.add(sequence=one.sequence)
-                getattr(record, name).CopyFrom(kind.FromString(one.record.body))
+                getattr(record, _STORY[one.record.kind]).ParseFromString(one.record.body)
         return response
 
     async def _story(self, event_id: str) -> list[Stored]:

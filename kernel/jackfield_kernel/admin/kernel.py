@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 
-from jackfield.v1 import adapter_message_pb2, admin_pb2, frame_pb2
+from jackfield.v1 import adapter_message_pb2, admin_pb2, entity_pb2, frame_pb2
 
 from ..broker.broker import Broker, CallFailed
 from ..config import KernelConfig
@@ -84,10 +84,14 @@ class KernelPart:
         if not chat:
             raise Refused("INVALID_ARGUMENT", "a target reads BOT:CHAT", remedy="For instance web:alice.", field="target")
         kind, _, rest = chat.partition(":")
-        types = {"private": 1, "group": 2, "channel": 3}
+        types = {
+            "private": entity_pb2.CHAT_TYPE_PRIVATE,
+            "group": entity_pb2.CHAT_TYPE_GROUP,
+            "channel": entity_pb2.CHAT_TYPE_CHANNEL,
+        }
         target = frame_pb2.CallTarget(bot=bot)
         target.chat.id = rest if kind in types and rest else chat
-        target.chat.type = types.get(kind, 1) if rest else 1
+        target.chat.type = types.get(kind, entity_pb2.CHAT_TYPE_PRIVATE)
         body = adapter_message_pb2.SendMessageRequest(message=request.message).SerializeToString()
         adapter = self._view.bots.adapter_of(bot) or ""
         try:

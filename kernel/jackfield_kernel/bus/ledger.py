@@ -61,7 +61,7 @@ def claims(event: event_pb2.Event, dedup_key: str, horizon: float, now: float) -
 def outcome_record(
     run: Run,
     step: int,
-    state: journal_pb2.DeliveryState,
+    state: journal_pb2.DeliveryState.ValueType,
     now: float,
     *,
     attempt: int = 0,

@@ -16,7 +16,7 @@ from jackfield.v1 import event_pb2, frame_pb2, journal_pb2
 
 from ..journal.journal import Journal
 from ..journal.log import LogDriver, Put
-from ..routing.pattern import matches
+from ..routing.pattern import Pattern, parse
 from .ledger import ACCEPTED
 
 log = logging.getLogger(__name__)
@@ -38,9 +38,9 @@ class Watcher(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Cursor:
-    patterns: tuple[str, ...]
     sent: int
     done: int
+    patterns: tuple[Pattern, ...] = ()
     watcher: Watcher | None = None
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     in_flight: deque[int] = field(default_factory=deque)
@@ -69,9 +69,9 @@ class Observers:
 
     async def serve(self, watcher: Watcher, patterns: tuple[str, ...]) -> None:
         """Feed one observer until cancelled. It begins where it settled last; a new one begins now."""
-        cursor = await self._cursor(watcher.plugin, patterns)
+        cursor = await self._cursor(watcher.plugin)
         cursor.watcher = watcher
-        cursor.patterns = patterns
+        cursor.patterns = tuple(parse(pattern) for pattern in patterns)
         cursor.sent = cursor.done
         cursor.in_flight.clear()
         cursor.wake.set()
@@ -83,12 +83,12 @@ class Observers:
         finally:
             cursor.watcher = None
 
-    async def _cursor(self, plugin: str, patterns: tuple[str, ...]) -> _Cursor:
+    async def _cursor(self, plugin: str) -> _Cursor:
         cursor = self._cursors.get(plugin)
         if cursor is None:
             entry = await self._driver.get(CURSOR_BUCKET, plugin)
             start = int(entry.value) if entry else self._last
-            cursor = self._cursors[plugin] = _Cursor(patterns, start, start)
+            cursor = self._cursors[plugin] = _Cursor(start, start)
         return cursor
 
     async def _feed(self, cursor: _Cursor, watcher: Watcher) -> None:
@@ -104,7 +104,7 @@ class Observers:
                 if len(cursor.in_flight) >= self._window:
                     return
                 cursor.sent = sequence
-                if any(matches(pattern, event.type) for pattern in cursor.patterns):
+                if any(pattern.matches(event.type) for pattern in cursor.patterns):
                     cursor.in_flight.append(sequence)
                     watcher.deliver(
                         frame_pb2.Delivery(

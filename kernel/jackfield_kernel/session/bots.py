@@ -30,7 +30,7 @@ class Bot:
     """One bot and what is known of it."""
 
     spec: BotSpec
-    state: frame_pb2.BotState = frame_pb2.BOT_STATE_STOPPED
+    state: frame_pb2.BotState.ValueType = frame_pb2.BOT_STATE_STOPPED
     reason: error_pb2.Error | None = None
     failures: int = 0
     retry: asyncio.TimerHandle | None = field(default=None, repr=False)
@@ -179,7 +179,7 @@ class Bots:
         except CallFailed as failure:
             log.warning("bot %s did not close: %s", spec.name, failure)
 
-    def _enter(self, bot: Bot, state: frame_pb2.BotState, reason: error_pb2.Error | None) -> None:
+    def _enter(self, bot: Bot, state: frame_pb2.BotState.ValueType, reason: error_pb2.Error | None) -> None:
         if bot.state == state and bot.reason == reason:
             return
         bot.state, bot.reason = state, reason

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import grpc
 from jackfield.v1 import kernel_pb2
@@ -32,7 +33,7 @@ Unary = Callable[[str, bytes], Awaitable[bytes]]
 """A unary method: plugin id and request bytes to response bytes. Raises KernelError."""
 
 
-async def abort(context: grpc.aio.ServicerContext, error: KernelError) -> None:
+async def abort(context: grpc.aio.ServicerContext[Any, Any], error: KernelError) -> None:
     """End an RPC with a typed error."""
     context.set_trailing_metadata(((ERROR_TRAILER, to_wire(error).SerializeToString()),))
     await context.abort(error.code, f"{error.reason}: {error}")
@@ -47,7 +48,7 @@ class Endpoints:
         hub: Hub,
         identities: Identities,
         unary: dict[str, Unary],
-        streams: dict[str, grpc.RpcMethodHandler],
+        streams: dict[str, grpc.RpcMethodHandler[Any, Any]],
     ) -> None:
         self._paths = paths
         self._hub = hub
@@ -80,7 +81,7 @@ class Endpoints:
         await asyncio.gather(*(server.stop(0.2) for server in servers))
 
     def _handlers(self, plugin: str) -> grpc.GenericRpcHandler:
-        methods: dict[str, grpc.RpcMethodHandler] = {
+        methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             name: grpc.unary_unary_rpc_method_handler(self._unary_handler(plugin, method))
             for name, method in self._unary.items()
         }
@@ -89,8 +90,8 @@ class Endpoints:
         methods.update(self._streams)
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 
-    def _register_handler(self, plugin: str) -> Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]:
-        async def register(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+    def _register_handler(self, plugin: str) -> Callable[[bytes, grpc.aio.ServicerContext[Any, Any]], Awaitable[bytes]]:
+        async def register(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
             try:
                 parsed = kernel_pb2.RegisterRequest.FromString(request)
                 return self._hub.register(plugin, parsed).SerializeToString()
@@ -102,8 +103,8 @@ class Endpoints:
 
     def _attach_handler(
         self, plugin: str
-    ) -> Callable[[AsyncIterator[bytes], grpc.aio.ServicerContext], Awaitable[None]]:
-        async def attach(batches: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
+    ) -> Callable[[AsyncIterator[bytes], grpc.aio.ServicerContext[Any, Any]], Awaitable[None]]:
+        async def attach(batches: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]) -> None:
             assert self.loop is not None
             try:
                 await self._hub.attach(plugin, aiter(batches), context, self.loop)
@@ -114,8 +115,8 @@ class Endpoints:
 
     def _unary_handler(
         self, plugin: str, method: Unary
-    ) -> Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]:
-        async def call(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+    ) -> Callable[[bytes, grpc.aio.ServicerContext[Any, Any]], Awaitable[bytes]]:
+        async def call(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
             try:
                 return await method(plugin, request)
             except KernelError as error:

@@ -139,6 +139,9 @@ class Hub:
             max_batch_bytes=MAX_BATCH_BYTES,
         )
 
+    def _forget(self, session_id: str) -> None:
+        self._registered.pop(session_id, None)
+
     def _checked(self, plugin: str, request: kernel_pb2.RegisterRequest) -> Admitted:
         admitted = self._admit(plugin)
         if (
@@ -266,7 +269,7 @@ class Hub:
             self._bus.lost(held, reason, counted=False)
         elif held:
             timer = asyncio.get_running_loop().call_later(
-                ADOPTION_SECONDS, self.process_gone, plugin, reason, True
+                ADOPTION_SECONDS, self.process_gone, plugin, reason
             )
             self._held[plugin] = _Held(held, timer)
         self._bus.turns.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -74,11 +75,11 @@ def _raised(error: error_pb2.Error) -> KernelError:
         return Refused("PLATFORM_ERROR", f"{error.reason}: {error.message}", remedy=error.remedy)
 
 
-def bulk_handlers(hub: Hub, blobs: Blobs) -> dict[str, grpc.RpcMethodHandler]:
+def bulk_handlers(hub: Hub, blobs: Blobs) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
     """The `Bulk` stream: one put or one get."""
 
     async def bulk(
-        requests: AsyncIterator[kernel_pb2.BulkRequest], context: grpc.aio.ServicerContext
+        requests: AsyncIterator[kernel_pb2.BulkRequest], context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[kernel_pb2.BulkResponse]:
         incoming = aiter(requests)
         try:
