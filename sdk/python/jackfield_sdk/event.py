@@ -23,9 +23,10 @@ from jackfield_sdk.payload import (
 class Event:
     """One occurrence, immutable.
 
-    An adapter fills `payload`, `chat`, `sender` and what else it knows; `id`, `type` and `time` are filled at publish
-    when they are empty; `bot`, `platform` and `plugin` are stamped by the kernel. At most one of `raw`, `raw_json`,
-    `raw_blob_id` holds the native update; use `native()` to read it. A payload of a newer contract is None.
+    An adapter fills `payload`, `chat`, `sender` and what else it knows; `id`, `type` and `time` are filled
+    at publish when they are empty; `bot`, `platform` and `plugin` are stamped by the kernel. At most one of
+    `raw`, `raw_json`, `raw_blob_id` holds the native update; use `native()` to read it. A payload of a
+    newer contract is None.
     """
 
     payload: Payload | None = None

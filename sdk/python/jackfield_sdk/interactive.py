@@ -1,4 +1,5 @@
-"""Controls inside a message: buttons, selects and forms. Answers come as `interaction.received` or as text."""
+"""Controls inside a message: buttons, selects and forms. Answers come as `interaction.received` or as
+text."""
 
 from __future__ import annotations
 

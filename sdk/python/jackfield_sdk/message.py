@@ -66,7 +66,8 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A handle to bytes: one of `platform_id`, `url`, `blob_id`; never a path. `size` in bytes, 0 when unknown."""
+    """A handle to bytes: one of `platform_id`, `url`, `blob_id`; never a path. `size` in bytes, 0 when
+    unknown."""
 
     platform_id: str = ""
     url: str = ""
@@ -199,7 +200,8 @@ _S = TypeVar("_S")
 
 
 class Message:
-    """A chain of segments: `Message("hello")`, `Message(Text("see "), Image(Media(url=...)))`, `a + " and " + b`."""
+    """A chain of segments: `Message("hello")`, `Message(Text("see "), Image(Media(url=...)))`, `a + " and "
+    + b`."""
 
     __slots__ = ("segments",)
 

@@ -1,4 +1,5 @@
-"""What happened: one class per event type. Conversation and acting user stand in the event and are not repeated."""
+"""What happened: one class per event type. Conversation and acting user stand in the event and are not
+repeated."""
 
 from __future__ import annotations
 

@@ -134,7 +134,8 @@ class Deliveries:
         self._note_empty()
 
     def input(self, frame: frame_pb2.Input) -> None:
-        """A further event of a running delivery. For one that ended it is delivered on its own, by the kernel."""
+        """A further event of a running delivery. For one that ended it is delivered on its own, by the
+        kernel."""
         lease = self._leases.get(frame.fence)
         if lease is not None and lease.outcome is None:
             lease.add_input(frame.event)
