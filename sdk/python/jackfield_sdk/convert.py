@@ -168,8 +168,12 @@ def _reader(plain_class: type[Any], proto_class: type[Any]) -> Convert:
     lists = [(name, convert) for name, f, convert in rest if f.is_repeated]
     enums = [(name, convert) for name, f, convert in rest if not f.has_presence and not f.is_repeated]
 
+    defaults = vars(plain_class())
+    new, put = object.__new__, object.__setattr__
+
     def read(proto: Any) -> Any:
-        values = dict(zip(scalars, get(proto), strict=True))
+        values = defaults.copy()
+        values.update(zip(scalars, get(proto), strict=True))
         for name, convert in with_presence:
             if proto.HasField(name):
                 values[name] = convert(getattr(proto, name))
@@ -183,7 +187,10 @@ def _reader(plain_class: type[Any], proto_class: type[Any]) -> Convert:
             which = proto.WhichOneof(PAYLOAD)
             if which is not None:
                 values[PAYLOAD] = chosen[which](getattr(proto, which))
-        return plain_class(**values)
+        # Past the constructor, which would only gather the same dict again.
+        plain = new(plain_class)
+        put(plain, "__dict__", values)
+        return plain
 
     return read
 
@@ -246,7 +253,7 @@ def _message_codec() -> Codec:
     segment = functools.cache(lambda: _codecs()["jackfield.v1.Segment"])
 
     def read(proto: message_pb2.Message) -> Message:
-        return Message(tuple(map(segment().to_plain, proto.segments)))
+        return Message.from_segments(tuple(map(segment().to_plain, proto.segments)))
 
     def write(message: Message) -> message_pb2.Message:
         return message_pb2.Message(segments=[segment().to_proto(part) for part in message.segments])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,9 +16,10 @@ from jackfield_sdk.payload import (
     MessageReceived,
     Payload,
 )
+from jackfield_sdk.plain import plain
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@plain(kw_only=True)
 class Event:
     """One occurrence, immutable.
 

@@ -3,8 +3,9 @@ text."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from jackfield_sdk.plain import plain
 
 
 class ButtonStyle(IntEnum):
@@ -28,7 +29,7 @@ class FormFieldType(IntEnum):
     FILE = 7
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Button:
     """Pressed once; with `url` it opens an address instead."""
 
@@ -39,7 +40,7 @@ class Button:
     value: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Option:
     """One choice of a `Select` or of a form field."""
 
@@ -48,7 +49,7 @@ class Option:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Select:
     """A list to choose from."""
 
@@ -59,7 +60,7 @@ class Select:
     max_values: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class FormField:
     """One field of a `Form`."""
 
@@ -74,7 +75,7 @@ class FormField:
 Control = Button | Select
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Actions:
     """Buttons and selects, answered one by one. `id` comes back as `controls_id`."""
 
@@ -82,7 +83,7 @@ class Actions:
     controls: tuple[Control, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Form:
     """Fields to fill in, and the buttons that send them."""
 
