@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
-
 from jackfield.v1 import adapter_message_pb2 as pb
 from jackfield_sdk import (
     Adapter,
@@ -34,6 +33,7 @@ from jackfield_sdk import (
     Target,
     UnknownBot,
     User,
+    convert,
 )
 from jackfield_sdk.testing import FakeKernel
 
@@ -207,6 +207,8 @@ async def test_calls_take_and_give_plain_values() -> None:
         assert await kernel.call("b", "IsMuted", chat=CHAT) is True
         with pytest.raises(InvalidArgument, match="chat"):
             await kernel.call("b", "SendMessage", message=Message("hi"))
+        with pytest.raises(InvalidArgument, match="message is missing"):
+            await kernel.call("b", "SendMessage", chat=CHAT)
         with pytest.raises(RateLimited) as limited:
             await kernel.call("b", "SendMessage", chat=CHAT, message=Message("flood"))
         assert limited.value.retry_after == 1.5
@@ -228,13 +230,14 @@ async def test_a_repeated_key_is_answered_from_the_first_run() -> None:
     async with FakeKernel() as kernel, kernel.running(plugin_of(adapter)):
         await kernel.open_bot("b")
         adapter.gate.clear()
-        request = pb.SendMessageRequest()
+        request = pb.SendMessageRequest(message=convert.message_to_proto(Message("hi")))
         target = Target(bot="b", chat=CHAT)
         calls = [
             kernel.open_call(METHOD + "SendMessage", request, target=target, key="same") for _ in range(2)
         ]
         adapter.gate.set()
-        assert pb.SendMessageResponse.FromString(await calls[1].result()).result.message_id == "1"
+        for call in calls:
+            assert pb.SendMessageResponse.FromString(await call.result()).result.message_id == "1"
         assert len(adapter.sent) == 1
 
 
@@ -242,9 +245,7 @@ async def test_media_comes_in_chunks_under_credit() -> None:
     async with FakeKernel() as kernel, kernel.running(plugin_of(Paper())):
         await kernel.open_bot("b")
         request = pb.FetchMediaRequest(platform_id="x")
-        call = kernel.open_call(
-            METHOD + "FetchMedia", request, target=Target(bot="b"), server_streaming=True
-        )
+        call = kernel.open_call(METHOD + "FetchMedia", request, target=Target(bot="b"), server_streaming=True)
         data = b""
         while (body := await call.read()) is not None:
             data += pb.FetchMediaResponse.FromString(body).data

@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-
 from jackfield.v1 import adapter_message_pb2 as pb
 from jackfield.v1 import frame_pb2
 from jackfield_sdk import Context, Event, Plugin
