@@ -1,4 +1,5 @@
-"""An echo handler without the SDK: generated stubs, one stream, one loop. `sdk/docs/wire.md` explains each step."""
+"""An echo handler without the SDK: generated stubs, one stream, one loop. `sdk/docs/wire.md` explains each
+step."""
 
 import asyncio
 import json
@@ -7,7 +8,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc.aio
-
 from jackfield.v1 import adapter_message_pb2, frame_pb2, kernel_pb2, kernel_pb2_grpc
 
 REPLY = "/jackfield.v1.Adapter/ReplyMessage"
@@ -32,7 +32,9 @@ async def run(bootstrap: dict[str, Any]) -> None:
                 if kind == "attached":
                     report = frame_pb2.Report(readiness=frame_pb2.READINESS_READY)
                     outgoing.put_nowait(frame_pb2.Frame(report=report))
-                    pings = asyncio.ensure_future(heartbeat(outgoing, frame.attached.heartbeat.ToSeconds() or 2))
+                    pings = asyncio.ensure_future(
+                        heartbeat(outgoing, frame.attached.heartbeat.ToSeconds() or 2)
+                    )
                 elif kind == "delivery":
                     calls += 2  # ids of plugins are odd and ascend
                     fences[calls] = frame.delivery.fence

@@ -3,9 +3,8 @@
 import asyncio
 from dataclasses import asdict
 
-from raw_echo import run
-
 from jackfield_sdk.testing import FakeKernel, message
+from raw_echo import run
 
 
 async def test_raw_echo() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
 
 import pytest
 from jackfield.v1 import adapter_message_pb2 as pb
@@ -23,6 +24,7 @@ from jackfield_sdk import (
     MediaChunk,
     Message,
     MessageReceived,
+    NotFound,
     NotSupported,
     Overloaded,
     Page,
@@ -142,6 +144,26 @@ async def test_published_events_are_complete_durable_and_stored_once() -> None:
         assert second.event.type == "platform.paper.poke"
         with pytest.raises(InvalidArgument, match="type"):
             await bot.publish(Event())
+
+
+async def test_a_large_native_update_becomes_a_blob() -> None:
+    adapter = Paper()
+    async with FakeKernel() as kernel, kernel.running(plugin_of(adapter)) as running:
+        await kernel.open_bot("b")
+        large = b'"' + b"x" * 100_000 + b'"'
+        await adapter.bots["b"].publish(replace(received("one"), raw_json=large))
+        (published,) = kernel.published
+        context = running.runtime.context
+        assert await context.get_blob(published.event.raw_blob_id) == large
+        with pytest.raises(NotFound):
+            await context.get_blob("sha256-none")
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"a" * 70_000
+            yield b"b"
+
+        media = await context.put_blob(pieces(), mime="text/plain", name="x.txt")
+        assert (media.size, media.name, media.mime) == (70_001, "x.txt", "text/plain")
 
 
 async def test_a_refused_publish_raises_and_the_stream_goes_on() -> None:
