@@ -116,12 +116,14 @@ class AdapterHost:
     async def _open_bot(self, request: adapter_bot_pb2.OpenBotRequest, context: IncomingCall) -> Any:
         name = request.bot or context.jackfield.bot
         async with self._locks.setdefault(name, asyncio.Lock()):
-            asked = request.SerializeToString(deterministic=True)
+            lease = wellknown.duration_to_plain(request.lease_duration).total_seconds()
+            # The checkpoint moves on while a bot is open; only another configuration opens it anew.
+            asked = request.config.SerializeToString(deterministic=True)
             if name in self._bots:
                 if self._requests[name] == asked:
+                    self._bots[name].lease_seconds = lease
                     return convert.to_proto(OpenedBot(self=self._bots[name].self_user))
                 await self._close(name, CloseReason.CONFIGURATION)
-            lease = wellknown.duration_to_plain(request.lease_duration).total_seconds()
             config = wellknown.struct_to_plain(request.config)
             bot = Bot(self._runtime, name, self.platform, config, request.checkpoint, lease)
             # Events may be published before open_bot returns.

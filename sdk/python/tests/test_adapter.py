@@ -119,7 +119,8 @@ async def test_a_bot_opens_reports_and_closes_with_its_checkpoint() -> None:
             assert opened.self == User(id="self", nickname="b")
             assert (await kernel.wait_bot("b", BotState.ACTIVE)).self.id == "self"
             assert adapter.bots["b"].checkpoint == b"old"
-            assert await kernel.open_bot("b", {"token": "x"}, checkpoint=b"old") == opened
+            assert await kernel.open_bot("b", {"token": "x"}, checkpoint=b"newer") == opened
+            assert adapter.closed == []
             assert await kernel.close_bot("b") == b"last"
             with pytest.raises(AuthExpired):
                 await kernel.open_bot("c", {"token": "bad"})
