@@ -1,8 +1,9 @@
 """Two-way conversion between plain classes and messages of the contract, driven by the descriptors.
 
-A plain class has a field of the same name for every field of its message; the tests fail where one is missing. Three
-shapes differ: a `Message` is its segments, a `Segment` or `Control` is the class of what is set in it, and the payload
-of an event is one field. What a newer contract adds is ignored, a segment of a newer contract becomes `Unknown`.
+A plain class has a field of the same name for every field of its message; the tests fail where one is
+missing. Three shapes differ: a `Message` is its segments, a `Segment` or `Control` is the class of what is
+set in it, and the payload of an event is one field. What a newer contract adds is ignored, a segment of a
+newer contract becomes `Unknown`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from operator import attrgetter
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from jackfield.v1 import entity_pb2, event_pb2, message_pb2
+from google.protobuf.message_factory import GetMessageClass
+from jackfield.v1 import entity_pb2, event_pb2, interactive_pb2, message_pb2
 
 from jackfield_sdk import wellknown
 from jackfield_sdk.entity import Chat
@@ -82,6 +84,11 @@ def to_proto(plain: Any) -> Any:
     return _codecs()[_names_by_class()[type(plain)]].to_proto(plain)
 
 
+def is_paired(plain: object) -> bool:
+    """True when the object's class has a message of its own."""
+    return type(plain) in _names_by_class()
+
+
 def value_to_plain(field: FieldDescriptor, value: Any) -> Any:
     """One field's value, as read from its message."""
     convert = _field_codec(field).to_plain
@@ -110,15 +117,8 @@ def _codecs() -> Mapping[str, Codec]:
         else:
             codecs[name] = Codec(_reader(plain_class, proto_class), _writer(proto_class))
     codecs["jackfield.v1.Segment"] = _choice_codec(message_pb2.Segment.DESCRIPTOR, "content", Unknown)
-    control = next(f for f in codecs_descriptor("jackfield.v1.Actions").fields if f.name == "controls")
-    codecs["jackfield.v1.Control"] = _choice_codec(control.message_type, "kind", None)
+    codecs["jackfield.v1.Control"] = _choice_codec(interactive_pb2.Control.DESCRIPTOR, "kind", None)
     return codecs
-
-
-def codecs_descriptor(name: str) -> Descriptor:
-    """The descriptor of a paired message by its full name."""
-    descriptor: Descriptor = next(p.DESCRIPTOR for _, p in PAIRS if p.DESCRIPTOR.full_name == name)
-    return descriptor
 
 
 def _same(value: Any) -> Any:
@@ -128,10 +128,11 @@ def _same(value: Any) -> Any:
 @functools.cache
 def _field_codec(field: FieldDescriptor) -> Codec:
     if field.type == FieldDescriptor.TYPE_ENUM:
+        assert field.enum_type is not None
         return _enum_codec(field.enum_type.full_name)
     if field.type != FieldDescriptor.TYPE_MESSAGE:
         return Codec(_same, _same)
-    name = field.message_type.full_name
+    name = _type_name(field)
     if name in _WELL_KNOWN:
         return Codec(*_WELL_KNOWN[name])
     # Looked up late, because messages hold messages that hold messages of the first kind.
@@ -153,17 +154,17 @@ def _reader(plain_class: type[Any], proto_class: type[Any]) -> Convert:
     fields = [f for f in descriptor.fields if f.containing_oneof is not choice or choice is None]
     scalars = tuple(f.name for f in fields if _is_plain_scalar(f))
     rest = [(f.name, f, _field_codec(f).to_plain) for f in fields if not _is_plain_scalar(f)]
-    get = (
-        attrgetter(*scalars)
-        if len(scalars) > 1
-        else (lambda proto: tuple(getattr(proto, n) for n in scalars))
-    )
+    get = _getter(scalars)
     with_presence = [(name, convert) for name, f, convert in rest if f.has_presence]
     lists = [(name, convert) for name, f, convert in rest if f.is_repeated]
     enums = [(name, convert) for name, f, convert in rest if not f.has_presence and not f.is_repeated]
 
+    defaults = vars(plain_class())
+    new, put = object.__new__, object.__setattr__
+
     def read(proto: Any) -> Any:
-        values = dict(zip(scalars, get(proto), strict=True))
+        values = defaults.copy()
+        values.update(zip(scalars, get(proto), strict=True))
         for name, convert in with_presence:
             if proto.HasField(name):
                 values[name] = convert(getattr(proto, name))
@@ -177,9 +178,19 @@ def _reader(plain_class: type[Any], proto_class: type[Any]) -> Convert:
             which = proto.WhichOneof(PAYLOAD)
             if which is not None:
                 values[PAYLOAD] = chosen[which](getattr(proto, which))
-        return plain_class(**values)
+        # Past the constructor, which would only gather the same dict again.
+        plain = new(plain_class)
+        put(plain, "__dict__", values)
+        return plain
 
     return read
+
+
+def _getter(names: tuple[str, ...]) -> Convert:
+    """All of these fields at once, as a tuple."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda proto: tuple(getattr(proto, name) for name in names)
 
 
 def _is_plain_scalar(field: FieldDescriptor) -> bool:
@@ -217,7 +228,8 @@ def _writer(proto_class: type[Any]) -> Convert:
 
 
 def _skips_empty(field: FieldDescriptor) -> bool:
-    """Empty text in a oneof means that another member is set; elsewhere an empty value is the default anyway."""
+    """Empty text in a oneof means that another member is set; elsewhere an empty value is the default
+    anyway."""
     if field.type == FieldDescriptor.TYPE_MESSAGE:
         return False
     real_oneof = field.containing_oneof is not None and len(field.containing_oneof.fields) > 1
@@ -232,14 +244,19 @@ def _sequence(name: str, items: Any) -> Iterable[Any]:
 
 
 def _class_of(field: FieldDescriptor) -> type[Any]:
-    return next(p for p, m in PAIRS if m.DESCRIPTOR.full_name == field.message_type.full_name)
+    return next(p for p, m in PAIRS if m.DESCRIPTOR.full_name == _type_name(field))
+
+
+def _type_name(field: FieldDescriptor) -> str:
+    assert field.message_type is not None
+    return field.message_type.full_name
 
 
 def _message_codec() -> Codec:
     segment = functools.cache(lambda: _codecs()["jackfield.v1.Segment"])
 
     def read(proto: message_pb2.Message) -> Message:
-        return Message(tuple(map(segment().to_plain, proto.segments)))
+        return Message.from_segments(tuple(map(segment().to_plain, proto.segments)))
 
     def write(message: Message) -> message_pb2.Message:
         return message_pb2.Message(segments=[segment().to_proto(part) for part in message.segments])
@@ -248,11 +265,12 @@ def _message_codec() -> Codec:
 
 
 def _choice_codec(descriptor: Descriptor, oneof: str, otherwise: type[Any] | None) -> Codec:
-    """`otherwise` stands for content that this version does not know; without one, it is an error of the sender."""
+    """`otherwise` stands for content that this version does not know; without one, it is an error of the
+    sender."""
     fields = descriptor.oneofs_by_name[oneof].fields
     readers = {f.name: _field_codec(f).to_plain for f in fields}
     writers = {_class_of(f): (f.name, _field_codec(f).to_proto) for f in fields}
-    proto_class = descriptor._concrete_class
+    proto_class = GetMessageClass(descriptor)
 
     def read(proto: Any) -> Any:
         which = proto.WhichOneof(oneof)

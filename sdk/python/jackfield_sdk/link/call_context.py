@@ -51,6 +51,8 @@ class IncomingCall:
         self.caller = opened.caller
         self.task: asyncio.Task[None] | None = None
         self.end: frame_pb2.CallEnd | None = None
+        # Further ids under which the same key was opened on this stream.
+        self.joined: list[int] = []
         self.streaming = False
         self.serialize: Callable[[Any], bytes] | None = None
         self.room = Window(FIRST_CREDIT)
@@ -210,7 +212,8 @@ _REASONS = {
 
 
 def jackfield_context(context: Any) -> CallContext:
-    """Who calls and about which bot and chat, from the context of a servicer registered with `plugin.service`."""
+    """Who calls and about which bot and chat, from the context of a servicer registered with
+    `plugin.service`."""
     if not isinstance(context, IncomingCall):
         raise TypeError("this servicer was not called through the kernel")
     return context.jackfield

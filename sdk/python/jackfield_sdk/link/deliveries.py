@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from jackfield.v1 import event_pb2, frame_pb2
 
-from jackfield_sdk.errors import JackfieldError, LeaseLost, error_to_plain, error_to_proto
+from jackfield_sdk.errors import Cancelled, JackfieldError, LeaseLost, error_to_plain, error_to_proto
 
 Send = Callable[[frame_pb2.Frame], None]
 
@@ -134,7 +134,8 @@ class Deliveries:
         self._note_empty()
 
     def input(self, frame: frame_pb2.Input) -> None:
-        """A further event of a running delivery. For one that ended it is delivered on its own, by the kernel."""
+        """A further event of a running delivery. For one that ended it is delivered on its own, by the
+        kernel."""
         lease = self._leases.get(frame.fence)
         if lease is not None and lease.outcome is None:
             lease.add_input(frame.event)
@@ -145,8 +146,9 @@ class Deliveries:
         tasks = [lease.task for lease in self._leases.values() if lease.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)
-        for task in tasks:
-            task.cancel()
+        for lease in list(self._leases.values()):
+            if lease.task is not None and not lease.task.done():
+                lease.lose(Cancelled("draining"))
         if tasks:
             await asyncio.wait(tasks)
 
@@ -155,16 +157,15 @@ class Deliveries:
         await self._emptied.wait()
 
     async def _run(self, lease: Lease) -> None:
+        # Stands when the handler ends by something that is no Exception, such as SystemExit.
+        outcome = frame_pb2.Settle(nack=frame_pb2.Nack(error=error_to_proto(_ended())))
         try:
             outcome = await self._handle(lease)
         except asyncio.CancelledError:
             # Cancelled by the kernel or by draining: given back. Where the fence is void nothing is sent.
-            if lease.error is not None:
-                error = error_to_proto(lease.error)
-                outcome = frame_pb2.Settle(release=frame_pb2.Release(reason=error.message))
-            else:
-                outcome = released("draining")
-        self._settle(lease, outcome)
+            outcome = released(lease.error.message if lease.error is not None else "cancelled")
+        finally:
+            self._settle(lease, outcome)
 
     def _settle(self, lease: Lease, outcome: frame_pb2.Settle) -> None:
         lease.outcome = outcome
@@ -187,3 +188,7 @@ class Deliveries:
 def released(reason: str) -> frame_pb2.Settle:
     """A delivery given back untouched."""
     return frame_pb2.Settle(release=frame_pb2.Release(reason=reason))
+
+
+def _ended() -> JackfieldError:
+    return JackfieldError("the handler ended the process", reason="HANDLER_FAILED")

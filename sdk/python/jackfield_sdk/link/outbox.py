@@ -1,7 +1,8 @@
 """Frames that wait for the stream, coalesced into batches.
 
-A batch is whatever queued while the previous write was in flight: an idle link sends at once, a busy one sends large
-batches. Frames of a stream that broke are not kept here; who sent them decides what is sent again.
+A batch is whatever queued while the previous write was in flight: an idle link sends at once, a busy one
+sends large batches. Frames of a stream that broke are not kept here; who sent them decides what is sent
+again.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Outbox:
         self._idle.set()
 
     def put(self, frame: frame_pb2.Frame) -> None:
-        """Queues a frame. Raises FrameTooLarge above 512 KiB. A closed outbox drops it: the stream is gone."""
+        """Queues a frame. Raises FrameTooLarge above 512 KiB. A closed outbox drops it: the stream is
+        gone."""
         size = frame.ByteSize()
         if size > MAX_FRAME_BYTES:
             raise FrameTooLarge(
@@ -52,9 +54,10 @@ class Outbox:
             if self._closed:
                 return None
             await self._filled.wait()
-            if self._closed:
-                return None
+        # Closing drops what is queued.
         frames = self._frames
+        if not frames:
+            return None
         batch: list[frame_pb2.Frame] = []
         size = 0
         while frames and len(batch) < MAX_FRAMES and (not batch or size + frames[0][1] <= MAX_BATCH_BYTES):

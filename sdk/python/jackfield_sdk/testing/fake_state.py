@@ -1,4 +1,5 @@
-"""What a kernel would keep in its journal: keys, secrets, leases, routes, published events, recorded calls."""
+"""What a kernel would keep in its journal: keys, secrets, leases, routes, published events, recorded
+calls."""
 
 from __future__ import annotations
 
@@ -31,6 +32,7 @@ class FakeState:
     sequences: dict[str, int] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     recorded: dict[tuple[str, str, str], frame_pb2.CallEnd] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
     version: int = 0
 
     def write(self, writes: Iterable[frame_pb2.KvWrite]) -> int:
