@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from jackfield.v1 import admin_pb2
 
+from ..telemetry.safe_text import one_line
 from .client import admin
 from .failure import Failure, UsageFailure
 from .lazy import new_app
@@ -35,7 +36,14 @@ def list_dead(
         print_json(response)
         return
     rows = (
-        (clock(one.time), one.delivery_id, one.handler, str(one.attempts), said(one.error), one.event.text)
+        (
+            clock(one.time),
+            one.delivery_id,
+            one.handler,
+            str(one.attempts),
+            said(one.error),
+            one_line(one.event.text),
+        )
         for one in response.dead_letters
     )
     print_table(COLUMNS, rows, empty="No dead letters.")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from jackfield.v1 import admin_pb2
 
+from ..telemetry.safe_text import one_line
 from .client import admin
 from .lazy import new_app
 from .options import Data, Json
@@ -67,9 +68,9 @@ def tail(bot: Bot = "", type: Type = "", data: Data = None, json: Json = False) 
                 continue
             if response.skipped:
                 say(f"({response.skipped} events left out: this terminal was too slow)", stderr=True)
-            say_now("  ".join(one for one in row(response.event) if one).replace("\n", " "))
+            say_now("  ".join(one for one in row(response.event) if one))
 
 
 def row(event: admin_pb2.EventSummary) -> tuple[str, ...]:
     """An event on one line."""
-    return clock(event.time), event.id, event.type, event.bot, event.sender, event.text
+    return clock(event.time), event.id, event.type, event.bot, one_line(event.sender), one_line(event.text)

@@ -16,7 +16,7 @@ from .lazy import Verb, as_command, lazy_group
 
 GROUP = "jackfield.commands"
 
-_VERBS = (
+OWN_VERBS = (
     ("run", "Start the kernel and the plugins."),
     ("status", "Show what runs, what waits and what is wrong."),
     ("stop", "Stop the kernel in order."),
@@ -44,7 +44,7 @@ _ELSEWHERE = {
 @cache
 def verbs() -> Mapping[str, Verb]:
     """Every verb: the kernel's own, then those of other distributions."""
-    own = {name: Verb(name, text, partial(_own, name)) for name, text in _VERBS}
+    own = {name: Verb(name, text, partial(_own, name)) for name, text in OWN_VERBS}
     others = {
         point.name: _foreign(point) for point in sorted(entry_points(group=GROUP), key=lambda one: one.name)
     }

@@ -86,7 +86,9 @@ async def serve(place: Place, hooks: Hooks) -> int:
         code = Failure.exit_code
     finally:
         greeter.cancel()
-        await asyncio.gather(greeter, return_exceptions=True)
+        for failure in await asyncio.gather(greeter, return_exceptions=True):
+            if isinstance(failure, Exception):
+                log.error("the addresses could not be printed", exc_info=failure)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
     return code
