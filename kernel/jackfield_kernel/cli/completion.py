@@ -10,6 +10,7 @@ import typer
 from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
 from .lazy import new_app
+from .main import COMPLETE
 
 app = new_app()
 
@@ -26,7 +27,5 @@ def completion(
     """Print the script that completes `jackfield` in your shell."""
     named = shell or Path(os.environ.get("SHELL", "bash")).name
     found = named if named in ("bash", "zsh", "fish") else "bash"
-    script: str = get_completion_script(
-        prog_name="jackfield", complete_var="_JACKFIELD_COMPLETE", shell=found
-    )
+    script: str = get_completion_script(prog_name="jackfield", complete_var=COMPLETE, shell=found)
     print(script)

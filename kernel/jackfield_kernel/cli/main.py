@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from functools import cache, partial
@@ -10,11 +11,15 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any
 
 import typer
+from typer.completion import get_completion_inspect_parameters
 
 from .. import __version__
 from .lazy import Verb, as_command, lazy_group
 
 GROUP = "jackfield.commands"
+
+COMPLETE = "_JACKFIELD_COMPLETE"
+"""Variable by which the shell asks for completions."""
 
 OWN_VERBS = (
     ("run", "Start the kernel and the plugins."),
@@ -91,6 +96,9 @@ def run(arguments: list[str]) -> int:
         )
         print(f"  Fix: {sys.executable} -m pip install jackfield-sdk", file=sys.stderr)
         return 2
+    if COMPLETE in os.environ:
+        # Typer learns the shells here; unasked it does so only for apps with its own completion options.
+        get_completion_inspect_parameters()
     try:
         app(arguments, prog_name="jackfield")
     except SystemExit as end:

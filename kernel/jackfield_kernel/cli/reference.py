@@ -58,7 +58,7 @@ def configuration_page() -> str:
         _MADE,
         "",
         "Read from `--config`, `JACKFIELD_CONFIG`, else from the data directory. The environment wins over",
-        "the file, the file over what was set by Admin. `jackfield config check` shows where values come from.",
+        "the file, the file over what was set by Admin. `jackfield config check` shows each value's origin.",
     ]
     for path, section in _sections((), model.Settings):
         title = ".".join(path) or "Top level"

@@ -100,6 +100,13 @@ def test_version_and_completion(alone: Shell) -> None:
     assert "_JACKFIELD_COMPLETE" in alone("completion", "bash").out
 
 
+def test_the_shell_gets_its_completions(alone: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_JACKFIELD_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "jackfield plugin re")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    assert alone().out.split() == ["remove", "restart"]
+
+
 def test_paths_need_no_kernel(alone: Shell) -> None:
     found = json.loads(alone("paths", "--json").out)
     assert found["journal"] == str(alone.data / "journal.db")
