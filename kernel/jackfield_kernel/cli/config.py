@@ -27,7 +27,7 @@ def check(data: Data = None, json: Json = False) -> None:
         print_json(response)
     else:
         rows = ((value.key, value.value, value.origin) for value in response.values)
-        print_table(("key", "value", "from"), rows, empty="Nothing is configured.")
+        print_table(("key", "value", "from"), rows, empty="Nothing is configured.", folding=2)
         if response.problems:
             say("Wrong:")
             print_errors(response.problems)

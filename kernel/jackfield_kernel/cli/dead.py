@@ -12,7 +12,7 @@ from .client import admin
 from .failure import Failure, UsageFailure
 from .lazy import new_app
 from .options import Data, Json, Yes, confirm
-from .show import clock, print_facts, print_json, print_table, said, say
+from .show import brief, clock, print_facts, print_json, print_table, said, say
 from .story import print_story
 
 app = new_app("Look at dead letters, replay or discard them.")
@@ -41,12 +41,12 @@ def list_dead(
             one.delivery_id,
             one.handler,
             str(one.attempts),
-            said(one.error),
+            brief(one.error),
             one_line(one.event.text),
         )
         for one in response.dead_letters
     )
-    print_table(COLUMNS, rows, empty="No dead letters.")
+    print_table(COLUMNS, rows, empty="No dead letters.", folding=2)
 
 
 @app.command(epilog="Example: jackfield dead show 019af2c1-....0")

@@ -10,7 +10,7 @@ from ..config import data_directory
 from .checks import run_checks
 from .lazy import new_app
 from .options import Data, Json
-from .show import print_plain_json, print_table, say
+from .show import print_plain_json, print_table, say, with_fix
 
 app = new_app()
 
@@ -22,8 +22,8 @@ def doctor(data: Data = None, json: Json = False) -> None:
     if json:
         print_plain_json([check.as_json() for check in checks])
     else:
-        rows = ((one.name, one.result, one.detail, one.remedy) for one in checks)
-        print_table(("check", "result", "found", "what to do"), rows)
+        rows = ((one.name, one.result, with_fix(one.detail, one.remedy)) for one in checks)
+        print_table(("check", "result", "found"), rows)
         if all(one.result == "ok" for one in checks):
             say("All is well.")
     if any(one.result == "fail" for one in checks):

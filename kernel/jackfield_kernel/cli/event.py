@@ -73,4 +73,11 @@ def tail(bot: Bot = "", type: Type = "", data: Data = None, json: Json = False) 
 
 def row(event: admin_pb2.EventSummary) -> tuple[str, ...]:
     """An event on one line."""
-    return clock(event.time), event.id, event.type, event.bot, one_line(event.sender), one_line(event.text)
+    return (
+        clock(event.time),
+        event.id,
+        event.type,
+        event.bot,
+        one_line(event.sender, 20),
+        one_line(event.text),
+    )

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import grpc
 from jackfield.v1 import admin_pb2, admin_pb2_grpc, error_pb2
 
-from .show import print_table, said, say
+from .show import brief, print_table, say, with_fix
 from .status import state_of
 
 PATIENCE = 10.0
 """Seconds after which it is said what is not ready."""
 
-COLUMNS = ("what", "state", "why", "what to do", "log")
+COLUMNS = ("what", "state", "why")
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,10 @@ class Row:
 
     def cells(self) -> tuple[str, ...]:
         """For the table."""
-        log = f"{self.lines} lines: jackfield plugin logs {self.what.partition(' ')[2]}" if self.lines else ""
-        return self.what, self.state, said(self.error), self.error.remedy, log
+        why = with_fix(brief(self.error), self.error.remedy)
+        if self.lines:
+            why += f"\nLog: {self.lines} last lines, jackfield plugin logs {self.what.partition(' ')[2]}"
+        return self.what, self.state, why
 
 
 async def greet(target: str) -> None:

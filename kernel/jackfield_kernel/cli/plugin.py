@@ -24,13 +24,13 @@ from .show import (
     say_now,
     since,
 )
-from .status import plugin_row
+from .status import why_or_where
 from .wheel import WHEEL, unpack
 
 app = new_app("Install, enable, look into plugins.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Id of the plugin, as `plugin list` shows it.")]
-COLUMNS = ("plugin", "state", "version", "kind", "boundary", "found in", "why or where")
+COLUMNS = ("plugin", "state", "version", "kind and boundary", "why or where")
 
 
 @app.command("list", epilog="Example: jackfield plugin list --json")
@@ -41,11 +41,8 @@ def list_plugins(data: Data = None, json: Json = False) -> None:
     if json:
         print_json(response)
         return
-    rows = (
-        (one.name, one.state, one.version, one.kind, one.boundary, one.source, plugin_row(one)[-1])
-        for one in response.plugins
-    )
-    print_table(COLUMNS, rows, empty="No plugins are installed.")
+    rows = ((one.name, one.state, one.version, _what(one), why_or_where(one)) for one in response.plugins)
+    print_table(COLUMNS, rows, empty="No plugins are installed.", folding=2)
 
 
 @app.command(epilog="Example: jackfield plugin show echo")
@@ -242,6 +239,10 @@ def _changed(plugin: admin_pb2.PluginStatus, *, json: bool) -> None:
     )
     if plugin.reason.remedy:
         say(f"  Fix: {plugin.reason.remedy}")
+
+
+def _what(plugin: admin_pb2.PluginStatus) -> str:
+    return ", ".join(filter(None, (plugin.kind, plugin.boundary)))
 
 
 def _config(found: admin_pb2.GetPluginResponse) -> str:

@@ -41,7 +41,7 @@ def list_routes(bot: BotOption = "", data: Data = None, json: Json = False) -> N
         return
     for table in response.tables:
         say(f"\n{table.bot}" + (f" (version {table.version})" if table.version else ""))
-        print_table(COLUMNS, map(rule_row, table.rules), empty="no rules")
+        print_table(COLUMNS, map(rule_row, table.rules), empty="no rules", folding=3)
     if not response.tables:
         say("No rules are in force. Install a router plugin, or declare `routes` in jackfield.yaml.")
 

@@ -54,11 +54,19 @@ def print_plain_json(value: object) -> None:
     print(json.dumps(value, indent=2))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str = "none") -> None:
-    """Print rows below their columns; words of state get their colour. `empty` is said without rows."""
-    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in table.columns:
-        column.overflow = "fold"
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str = "none", folding: int = 1
+) -> None:
+    """Print rows below their columns; words of state get their colour. `empty` is said without rows.
+
+    On a narrow terminal only the last `folding` columns are folded.
+    """
+    table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False, header_style="bold")
+    for number, name in enumerate(columns):
+        if number < len(columns) - folding:
+            table.add_column(name, no_wrap=True)
+        else:
+            table.add_column(name, overflow="fold", min_width=20 // folding)
     for row in rows:
         table.add_row(*(cell(value) for value in row))
     _print(table if table.rows else Text(empty))
@@ -78,7 +86,8 @@ def print_facts(facts: Iterable[tuple[str, str]]) -> None:
 def print_errors(errors: Iterable[error_pb2.Error]) -> None:
     """Print what is wrong, each with what to do."""
     for error in errors:
-        say(f"- {said(error)}")
+        indented = said(error).replace("\n", "\n    ")
+        say(f"- {indented}")
         if error.remedy:
             say(f"  Fix: {error.remedy}")
 
@@ -105,6 +114,17 @@ def said(error: error_pb2.Error) -> str:
     if not error.message:
         return error.reason
     return f"{error.message} [{error.reason}]" if error.reason else error.message
+
+
+def brief(error: error_pb2.Error) -> str:
+    """The first line of an error, for a table."""
+    first, *more = said(error).splitlines() or [""]
+    return f"{first} (and {len(more)} more)" if more else first
+
+
+def with_fix(text: str, fix: str) -> str:
+    """What is wrong, and below it what to do."""
+    return f"{text}\nFix: {fix}" if fix else text
 
 
 def clock(stamp: Timestamp, *, date: bool = True) -> str:

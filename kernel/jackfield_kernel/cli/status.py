@@ -7,7 +7,7 @@ from jackfield.v1 import admin_pb2, frame_pb2
 from .client import admin
 from .lazy import new_app
 from .options import Data, Json
-from .show import age, print_errors, print_facts, print_json, print_table, said, say, seconds, since
+from .show import age, brief, print_errors, print_facts, print_json, print_table, say, seconds, since
 
 app = new_app()
 
@@ -37,35 +37,24 @@ def status(data: Data = None, json: Json = False) -> None:
         print_errors(found.problems)
 
 
-PLUGIN_COLUMNS = ("plugin", "state", "version", "pid", "since", "restarts", "why or where")
-BOT_COLUMNS = ("bot", "state", "adapter", "platform", "from", "why")
+PLUGIN_COLUMNS = ("plugin", "state", "since", "why or where")
+BOT_COLUMNS = ("bot", "state", "adapter", "why")
 
 
 def plugin_row(plugin: admin_pb2.PluginStatus) -> tuple[str, ...]:
     """A plugin on one line."""
-    where = "\n".join(f"{address.label}: {address.url}" for address in plugin.addresses)
-    reason = said(plugin.reason) if plugin.HasField("reason") else ""
-    return (
-        plugin.name,
-        plugin.state,
-        plugin.version,
-        str(plugin.pid or ""),
-        since(plugin.since),
-        str(plugin.restarts or ""),
-        "\n".join(filter(None, (reason, where))),
-    )
+    return plugin.name, plugin.state, since(plugin.since), why_or_where(plugin)
+
+
+def why_or_where(plugin: admin_pb2.PluginStatus) -> str:
+    """Why it does not work, and what it can be reached at."""
+    lines = [brief(plugin.reason)] if plugin.HasField("reason") else []
+    return "\n".join(lines + [f"{address.label}: {address.url}" for address in plugin.addresses])
 
 
 def bot_row(bot: admin_pb2.BotStatus) -> tuple[str, ...]:
     """A bot on one line."""
-    return (
-        bot.name,
-        state_of(bot),
-        bot.adapter,
-        bot.platform,
-        bot.source,
-        said(bot.reason) if bot.HasField("reason") else "",
-    )
+    return bot.name, state_of(bot), bot.adapter, brief(bot.reason) if bot.HasField("reason") else ""
 
 
 def state_of(bot: admin_pb2.BotStatus) -> str:

@@ -242,7 +242,7 @@ async def test_after_its_patience_run_says_what_failed_and_why_and_later_that_al
         "FAILED",
         "port 1 is held by pid 9",
         "Stop it.",
-        "2 lines",
+        "2 last lines",
     ):
         assert part in shown
     servicer.change(one_plugin("ACTIVE"))
