@@ -1,20 +1,4 @@
-"""What the kernel tells about itself: logs, metrics, health."""
+"""What the kernel tells about itself: logs, metrics, health.
 
-from .health import Health, HealthServer
-from .logs import configure
-from .metrics import Metrics
-from .plugin_logs import log_line
-from .ports import Holder, port_holder
-from .safe_text import one_line, safe_text
-
-__all__ = [
-    "Health",
-    "HealthServer",
-    "Holder",
-    "Metrics",
-    "configure",
-    "log_line",
-    "one_line",
-    "port_holder",
-    "safe_text",
-]
+Import the modules one by one: the command line needs safe text in a hurry, and no metrics.
+"""

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 from jackfield_kernel.supervisor import LogLine
-from jackfield_kernel.telemetry import configure, log_line, one_line, safe_text
+from jackfield_kernel.telemetry.logs import configure
+from jackfield_kernel.telemetry.plugin_logs import log_line
+from jackfield_kernel.telemetry.safe_text import one_line, safe_text
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 
 import pytest
 from jackfield_kernel import config
-from jackfield_kernel.telemetry import Health, HealthServer, Metrics, health, metrics
+from jackfield_kernel.telemetry import health, metrics
+from jackfield_kernel.telemetry.health import Health, HealthServer
+from jackfield_kernel.telemetry.metrics import Metrics
 from prometheus_client.parser import text_string_to_metric_families
 
 

@@ -1,0 +1,32 @@
+"""What `doctor` looks at: each check is a function from the surroundings to findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from .finding import Finding, Surroundings
+from .machine import clock, limits, operating_system, python, sqlite
+from .place import data_directory, disk, running_kernel
+from .ports import configuration_and_ports
+
+CHECKS = (
+    operating_system,
+    python,
+    sqlite,
+    data_directory,
+    disk,
+    running_kernel,
+    configuration_and_ports,
+    clock,
+    limits,
+)
+
+
+def run_checks(data: Path, environ: Mapping[str, str]) -> list[Finding]:
+    """Run every check on the data directory `data`. None of them changes anything."""
+    around = Surroundings(data, environ)
+    return [finding for check in CHECKS for finding in check(around)]
+
+
+__all__ = ["CHECKS", "Finding", "Surroundings", "run_checks"]

@@ -1,0 +1,158 @@
+"""Reference pages made from the code: `python -m jackfield_kernel.cli.reference DIR` writes them.
+
+A test compares the pages in kernel/docs with what this module makes now.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from ..config import model
+from ..config.kernel import PREFIX
+from .main import OWN_VERBS, verbs
+
+_MADE = "<!-- Made by `make docs` from the code; edit the code. -->"
+
+
+def commands() -> list[tuple[str, Any]]:
+    """Every command of the kernel with its full name, in the order of the help."""
+    found: list[tuple[str, Any]] = []
+    for name, _ in OWN_VERBS:
+        found += _below(f"jackfield {name}", verbs()[name].load())
+    return found
+
+
+def cli_page() -> str:
+    """Every verb with its options."""
+    lines = [
+        "# The command line",
+        "",
+        _MADE,
+        "",
+        "Every command takes `--data DIR` to name the kernel it talks to, and `--help`. Exit codes:",
+        "0 done, 1 failed, 2 wrong usage, 3 no kernel runs, 130 interrupted. `--json` prints protobuf JSON",
+        "with the names of the contract.",
+    ]
+    for path, command in commands():
+        lines += ["", f"## {path}", "", command.help.strip(), ""]
+        if command.epilog:
+            lines += ["```", command.epilog.removeprefix("Example: "), "```", ""]
+        rows = [row for param in command.params if (row := _param(param))]
+        if rows:
+            lines += ["| argument | meaning |", "| --- | --- |", *rows]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def configuration_page() -> str:
+    """Every key of jackfield.yaml."""
+    lines = [
+        "# jackfield.yaml",
+        "",
+        _MADE,
+        "",
+        "Read from `--config`, `JACKFIELD_CONFIG`, else from the data directory. The environment wins over",
+        "the file, the file over what was set by Admin. `jackfield config check` shows each value's origin.",
+    ]
+    for path, section in _sections((), model.Settings):
+        title = ".".join(path) or "Top level"
+        lines += ["", f"## {title}", "", _flat(section.__doc__ or ""), ""]
+        lines += ["| key | type | default | meaning | variable |", "| --- | --- | --- | --- | --- |"]
+        texts = _docstrings(section)
+        for key, field in section.model_fields.items():
+            variable = f"`{PREFIX}{path[0].upper()}__{key.upper()}`" if _has_variables(path) else ""
+            default = _default(field.get_default(call_default_factory=True))
+            kind = _type(section, key)
+            lines.append(f"| `{key}` | {kind} | {default} | {texts.get(key, '')} | {variable} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"cli.md": cli_page, "configuration.md": configuration_page}
+
+
+def main() -> None:
+    """Write the pages into the directory given as the only argument."""
+    folder = Path(sys.argv[1])
+    for name, page in PAGES.items():
+        (folder / name).write_text(page(), encoding="utf-8")
+
+
+def _below(path: str, command: Any) -> Iterator[tuple[str, Any]]:
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield path, command
+        return
+    for name, sub in inner.items():
+        yield from _below(f"{path} {name}", sub)
+
+
+def _param(param: Any) -> str:
+    text = getattr(param, "help", None) or ""
+    if param.name in ("help", "data") or not text:
+        return ""
+    if param.param_type_name == "option":
+        name = ", ".join(f"`{one}`" for one in param.opts)
+        name += f" {param.metavar}" if param.metavar else ""
+    else:
+        name = f"`{param.metavar or param.name.upper()}`"
+    return f"| {name.replace('|', chr(92) + '|')} | {text} |"
+
+
+def _sections(
+    path: tuple[str, ...], section: type[BaseModel]
+) -> Iterator[tuple[tuple[str, ...], type[BaseModel]]]:
+    yield path, section
+    if path:
+        return
+    yield ("plugins", "NAME"), model.PluginEntry
+    yield ("bots", "NAME"), model.BotEntry
+    for key, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield (key,), kind
+
+
+def _has_variables(path: tuple[str, ...]) -> bool:
+    return len(path) == 1
+
+
+def _docstrings(section: type[BaseModel]) -> dict[str, str]:
+    """The string below each field, which is its documentation."""
+    texts: dict[str, str] = {}
+    key = ""
+    for line in inspect.cleandoc(inspect.getsource(section)).splitlines():
+        name, split, _ = line.strip().partition(":")
+        if split and name in section.model_fields:
+            key = name
+        elif key and line.strip().startswith('"""'):
+            texts[key] = line.strip().strip('"')
+    return texts
+
+
+def _type(section: type[BaseModel], key: str) -> str:
+    schema = section.model_json_schema()["properties"][key]
+    if "enum" in schema:
+        return " or ".join(f"`{one}`" for one in schema["enum"])
+    options = schema.get("anyOf", [schema])
+    names = [one.get("format") or one.get("type") or "table" for one in options if one.get("type") != "null"]
+    return " or ".join("table" if name == "object" else name for name in names)
+
+
+def _default(value: object) -> str:
+    if value is None or isinstance(value, BaseModel):
+        return ""
+    return f"`{json.dumps(value, default=str)}`"
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+if __name__ == "__main__":
+    main()
