@@ -207,6 +207,7 @@ class Kernel:
             ):
                 self.started.set()
                 await self._stop.wait()
+                hub.stopping = True
                 supervisor.shutdown()
                 await running
             await endpoints.close_all()

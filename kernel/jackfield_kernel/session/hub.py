@@ -82,6 +82,8 @@ class Hub:
     ) -> None:
         self.sessions: dict[str, Session] = {}
         self.listener = Listener()
+        self.stopping = False
+        """The kernel ends: sessions that end now count nothing against their deliveries."""
         self.lost_tail: dict[str, tuple[int, int]] = {}
         self._bus = bus
         self._broker = broker
@@ -265,7 +267,7 @@ class Hub:
         session.ready = False
         held = self._bus.detach(session)
         self._broker.lost(session)
-        if session.ending:
+        if session.ending or self.stopping:
             self._bus.lost(held, reason, counted=False)
         elif held:
             timer = asyncio.get_running_loop().call_later(
@@ -285,7 +287,7 @@ class Hub:
         if held is not None:
             if held.timer is not None:
                 held.timer.cancel()
-            self._bus.lost(held.deliveries, reason, counted=True)
+            self._bus.lost(held.deliveries, reason, counted=not self.stopping)
             self._bus.turns.flush()
 
     # Readiness ------------------------------------------------------------------------------------------------------

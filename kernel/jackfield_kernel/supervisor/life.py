@@ -55,6 +55,14 @@ class PluginLife:
     async def run(self) -> None:
         """Live until cancelled. Cancelling leaves the process alone, for the next kernel to adopt."""
         self._living = True
+        try:
+            await self._live()
+        finally:
+            # Whoever waits for an end must not wait for a life that is over.
+            self._living = False
+            self._settled.set()
+
+    async def _live(self) -> None:
         while True:
             self._changed.clear()
             if self._drain is not None:
