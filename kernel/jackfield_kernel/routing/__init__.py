@@ -1,0 +1,1 @@
+"""Routing: evaluates the tables that the router policy pushed. No policy lives here."""
