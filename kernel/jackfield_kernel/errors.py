@@ -14,7 +14,6 @@ and never stand in this tree.
 from __future__ import annotations
 
 import grpc
-
 from jackfield.v1 import error_pb2
 
 _S = grpc.StatusCode
@@ -81,6 +80,7 @@ class KernelError(Exception):
         code: the gRPC status under which it crosses the wire.
         retryable: whether the same request may succeed later without anybody changing anything.
         remedy: one sentence for the person who reads it: what to do now.
+        message: one sentence that names the cause.
         metadata: details for programs.
     """
 
@@ -91,9 +91,13 @@ class KernelError(Exception):
 
     def __init__(self, message: str, *, remedy: str | None = None, **metadata: str) -> None:
         super().__init__(message)
+        self.message = message
         self.metadata = metadata
         if remedy is not None:
             self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".rstrip()
 
 
 class Refused(KernelError):
@@ -120,7 +124,7 @@ def to_wire(error: KernelError) -> error_pb2.Error:
     return error_pb2.Error(
         reason=error.reason,
         code=number,
-        message=str(error.args[0]) if error.args else error.reason,
+        message=error.message,
         remedy=error.remedy,
         retryable=error.retryable,
         metadata=error.metadata,

@@ -15,9 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from jackfield_kernel.bus.log import Claim, LogDriver, Put, Record, Unit
-from jackfield_kernel.bus.memory import MemoryLog
-from jackfield_kernel.bus.sqlite.driver import SqliteLog
+from jackfield_kernel.journal.log import Claim, LogDriver, Put, Record, Unit
+from jackfield_kernel.journal.memory import MemoryLog
+from jackfield_kernel.journal.sqlite.driver import SqliteLog
 
 BODY = os.urandom(300)
 SIZES = (1, 8, 64, 256)

@@ -14,9 +14,9 @@ from typing import Protocol
 from jackfield.v1 import entity_pb2, error_pb2, frame_pb2, journal_pb2
 
 from ..bus.bus import Bus
-from ..bus.ledger import stamp
 from ..bus.model import Delivery
-from ..errors import Refused, problem
+from ..errors import Refused, problem, to_wire
+from ..journal.times import stamp
 from .call import Answer, Call, Peer, Result
 from .methods import Method, method_of
 
@@ -62,22 +62,31 @@ class Broker:
         self._now = journal_time
         self._keyed: dict[tuple[str, str], Call] = {}
         self._outbox: dict[str, deque[Call]] = {}
+        self._rpc_id = 1
         self.kernel_methods: dict[str, KernelMethod] = {}
+        self.on_kernel_closed: Callable[[Call], None] = lambda call: None
         self.on_denied: Callable[[str, str, str], None] = lambda plugin, method, grant: None
         self.on_finished: Callable[[str, float, bool], None] = lambda method, seconds, failed: None
 
     # Opening --------------------------------------------------------------------------------------------------------
 
     def open(self, peer: Peer, frame: frame_pb2.CallOpen) -> None:
-        """A plugin opens a call."""
-        answer = partial(_answer_peer, peer, frame.call_id)
+        """A plugin opens a call on its stream."""
+        self._open(peer, frame, partial(_answer_peer, peer, frame.call_id))
+
+    def open_once(self, peer: Peer, frame: frame_pb2.CallOpen, answer: Answer) -> None:
+        """A plugin makes a unary call by RPC: no stream frame ever refers to it."""
+        self._rpc_id -= 2
+        frame.call_id = self._rpc_id % 2**64
+        self._open(peer, frame, answer)
+
+    def _open(self, peer: Peer, frame: frame_pb2.CallOpen, answer: Answer) -> None:
         try:
             call = self._prepare(peer, frame, answer)
         except Refused as refusal:
-            metadata = refusal.metadata
-            error = problem(refusal.reason, str(refusal), remedy=refusal.remedy, **metadata)
+            error = to_wire(refusal)
             if refusal.reason == "GRANT_MISSING":
-                self.on_denied(peer.plugin, frame.method, metadata["grant"])
+                self.on_denied(peer.plugin, frame.method, refusal.metadata["grant"])
             answer(Result(error=error))
             return
         if call is not None:
@@ -88,9 +97,13 @@ class Broker:
         """The call to start; None when its answer is known or on its way."""
         method = method_of(frame.method)
         if method is None:
-            raise Refused("INVALID_ARGUMENT", f"{frame.method!r} is not /package.Service/Method", field="method")
+            raise Refused(
+                "INVALID_ARGUMENT", f"{frame.method!r} is not /package.Service/Method", field="method"
+            )
         if frame.call_id % 2 == 0 or frame.call_id in peer.opened:
-            raise Refused("PROTOCOL_VIOLATION", f"call id {frame.call_id} is even or in use", frame="call_open")
+            raise Refused(
+                "PROTOCOL_VIOLATION", f"call id {frame.call_id} is even or in use", frame="call_open"
+            )
         delivery: Delivery | None = None
         if frame.fence:
             delivery = peer.leases.get(frame.fence)
@@ -122,7 +135,13 @@ class Broker:
         return call
 
     def _call(
-        self, peer: Peer, frame: frame_pb2.CallOpen, method: Method, provider: str, delivery: Delivery | None, answer: Answer
+        self,
+        peer: Peer,
+        frame: frame_pb2.CallOpen,
+        method: Method,
+        provider: str,
+        delivery: Delivery | None,
+        answer: Answer,
     ) -> Call:
         key, scope = frame.key, peer.plugin
         if delivery is not None:
@@ -131,7 +150,9 @@ class Broker:
                 delivery.unnamed += 1
                 key = f"~{delivery.unnamed}"
         digest = hashlib.sha256(
-            b"\0".join((frame.method.encode(), frame.target.SerializeToString(deterministic=True), frame.body))
+            b"\0".join(
+                (frame.method.encode(), frame.target.SerializeToString(deterministic=True), frame.body)
+            )
         ).digest()[:16]
         return Call(
             method,
@@ -228,7 +249,9 @@ class Broker:
         """The provider is away or has all it takes: wait for it until the deadline instead of failing at once."""
         outbox = self._outbox.setdefault(call.provider_name, deque())
         if len(outbox) >= MAX_OUTBOX:
-            self.fail(call, problem("OVERLOADED", f"{len(outbox)} calls wait for {call.provider_name} already"))
+            self.fail(
+                call, problem("OVERLOADED", f"{len(outbox)} calls wait for {call.provider_name} already")
+            )
             return
         outbox.append(call)
 
@@ -250,7 +273,11 @@ class Broker:
         if delivery is not None:
             caller.delivery_id = delivery.id
             event = delivery.run.event
-            if event.reply_context and event.bot == sent.target.bot and _same_chat(event.chat, sent.target.chat):
+            if (
+                event.reply_context
+                and event.bot == sent.target.bot
+                and _same_chat(event.chat, sent.target.chat)
+            ):
                 caller.reply_context = event.reply_context
             if not sent.trace:
                 sent.trace = event.trace
@@ -337,6 +364,11 @@ class Broker:
             record.chat.CopyFrom(target.chat)
         return record
 
+    def forever(self, call: Call) -> None:
+        """A watch: it lasts until its caller cancels it or is gone."""
+        if call.timer is not None:
+            call.timer.cancel()
+
     def finish(self, call: Call, body: bytes) -> None:
         """End a call with its response."""
         self._close(call, Result(body))
@@ -356,11 +388,15 @@ class Broker:
             call.caller.opened.pop(call.caller_id, None)
         if call.provider is not None:
             call.provider.provides.pop(call.provider_id, None)
+        if call.provider_name == KERNEL:
+            self.on_kernel_closed(call)
         for answer in call.answers:
             answer(result)
 
     def _late(self, call: Call) -> None:
-        error = problem("DEADLINE_EXCEEDED", f"{call.provider_name} did not answer {call.method.path} in time")
+        error = problem(
+            "DEADLINE_EXCEEDED", f"{call.provider_name} did not answer {call.method.path} in time"
+        )
         self._stop_provider(call, error)
         self.fail(call, error)
 
@@ -390,7 +426,7 @@ class Broker:
         """A session is gone: its own calls go on without it; those it provided are repeated or failed."""
         for call in list(peer.opened.values()):
             call.caller = None
-            if call.streaming and call.provider is not None:
+            if call.provider_name == KERNEL or (call.streaming and call.provider is not None):
                 self._stop_provider(call, problem("CANCELLED", "the caller is gone"))
                 self._close(call, Result())
         peer.opened.clear()

@@ -29,7 +29,7 @@ class Method(NamedTuple):
 
     path: str
     service: str
-    access: access_pb2.Access
+    access: access_pb2.Access.ValueType
     server_streaming: bool
 
 

@@ -1,4 +1,1 @@
-"""The bus: the journal, lanes, deliveries, acks, retries and dead letters.
-
-Kept free of imports: the journal's writer process loads this package and has to start within milliseconds.
-"""
+"""The bus: lanes, deliveries, acks, retries, dead letters, observers."""

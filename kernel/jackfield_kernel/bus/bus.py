@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from jackfield.v1 import error_pb2, event_pb2, frame_pb2, journal_pb2, router_pb2
 
+from ..errors import problem
+from ..journal.clock import JournalClock
+from ..journal.journal import Journal
+from ..journal.log import CONFLICT, DUPLICATE, Claim, Outcome, Put, Record, Unit
 from ..routing.decision import Decider, Decision
+from ..state.writes import kv_unit
 from . import ledger
 from .busy import BusyLanes
-from .clock import JournalClock
-from .journal import Journal
-from .log import CONFLICT, DUPLICATE, Claim, Outcome, Put, Record, Unit
 from .model import Delivery, Recorded, Run, State
-from ..errors import problem
 from .sink import Sink
 from .turns import Turns
 from .waiting import WaitingRoom
@@ -84,6 +85,9 @@ class Bus:
         self.waiting = WaitingRoom(routes, self._route_later)
         self.busy = BusyLanes(self)
         self.on_accepted: Callable[[int, event_pb2.Event], None] = lambda sequence, event: None
+        self.on_written: Callable[[str, Sequence[frame_pb2.KvWrite], int], None] = (
+            lambda plugin, writes, version: None
+        )
         self._routes = routes
         self._clock = clock
         self._rng = rng or random.Random()
@@ -112,9 +116,7 @@ class Bus:
             Unit(records, claims), partial(self._published, plugin, event, lane, decision, answer), marks
         )
 
-    def _accept(
-        self, plugin: str, event: event_pb2.Event
-    ) -> tuple[tuple[Record, ...], Decision | None, str]:
+    def _accept(self, plugin: str, event: event_pb2.Event) -> tuple[tuple[Record, ...], Decision | None, str]:
         lane = ledger.lane_of(event)
         decision = None if self.waiting.holds(lane) else self._routes.decide(event)
         if not isinstance(decision, Decision):
@@ -181,11 +183,22 @@ class Bus:
         if front:
             lane.waiting.appendleft(delivery)
         elif len(lane.waiting) >= self.limits.lane_waiting:
-            self.drop(delivery, problem("LANE_FULL", f"lane {lane.key} holds {len(lane.waiting)} waiting deliveries"))
+            self.drop(
+                delivery,
+                problem("LANE_FULL", f"lane {lane.key} holds {len(lane.waiting)} waiting deliveries"),
+            )
         elif not self.busy.admit(queue, lane, delivery):
             return
         else:
             lane.waiting.append(delivery)
+        self.turns.offer(queue, lane)
+
+    def restore(self, delivery: Delivery) -> None:
+        """Queue a delivery that passed its busy mode in an earlier kernel."""
+        self._open.add(delivery)
+        queue = self.turns.queue(delivery.rule.handler)
+        lane = queue.lane(delivery.run.lane)
+        lane.waiting.append(delivery)
         self.turns.offer(queue, lane)
 
     def journal_time(self) -> float:
@@ -208,7 +221,9 @@ class Bus:
         """The handler's word on a delivery."""
         delivery = sink.leases.get(settle.fence)
         if delivery is None:
-            answer(problem("LEASE_LOST", "this delivery is not leased to this session", fence=str(settle.fence)))
+            answer(
+                problem("LEASE_LOST", "this delivery is not leased to this session", fence=str(settle.fence))
+            )
             return
         kind = settle.WhichOneof("outcome")
         if kind == "done":
@@ -232,7 +247,9 @@ class Bus:
         claims: list[Claim] = []
         if done.emits:
             if run.event.depth + 1 > self.limits.max_depth:
-                answer(problem("EMIT_LOOP", f"an event may cause {self.limits.max_depth} generations of others"))
+                answer(
+                    problem("EMIT_LOOP", f"an event may cause {self.limits.max_depth} generations of others")
+                )
                 self._dead(delivery, problem("EMIT_LOOP", "the handler emits events that lead back to it"))
                 return
             for index, emit in enumerate(done.emits):
@@ -241,7 +258,7 @@ class Bus:
                 emitted.append((event, decision, lane))
                 records.extend(accepted)
                 claims.extend(ledger.claims(event, "", 0.0, now))
-        checks, puts = ledger.kv_unit(delivery.rule.handler, done.writes, now) if done.writes else ((), ())
+        checks, puts = kv_unit(delivery.rule.handler, done.writes, now) if done.writes else ((), ())
         record = ledger.outcome_record(
             run,
             run.step,
@@ -265,6 +282,8 @@ class Bus:
                 answer(problem("CONFLICT", f"key {outcome.key!r} changed since it was read", key=outcome.key))
                 return
             self.counters.done += 1
+            if done.writes:
+                self.on_written(delivery.rule.handler, done.writes, outcome.version)
             self._ended(delivery, stop=done.stop, dead=False)
             sequence = outcome.sequence + 1
             for event, decision, lane in emitted:
@@ -276,7 +295,9 @@ class Bus:
 
     def _nacked(self, delivery: Delivery, nack: frame_pb2.Nack) -> None:
         self.counters.nacked += 1
-        error = nack.error if nack.HasField("error") else problem("HANDLER_FAILED", "the handler gave no reason")
+        error = (
+            nack.error if nack.HasField("error") else problem("HANDLER_FAILED", "the handler gave no reason")
+        )
         if not error.retryable:
             self._dead(delivery, error)
             return
@@ -348,12 +369,15 @@ class Bus:
     def _dead(self, delivery: Delivery, error: error_pb2.Error) -> None:
         self.counters.dead += 1
         log.warning(
-            "dead letter %s: %s", delivery.id, error.message, extra={"handler": delivery.rule.handler, "reason": error.reason}
+            "dead letter %s: %s",
+            delivery.id,
+            error.message,
+            extra={"handler": delivery.rule.handler, "reason": error.reason},
         )
         self.finish(delivery, DEAD, error=error)
 
     def finish(
-        self, delivery: Delivery, state: journal_pb2.DeliveryState, *, error: error_pb2.Error | None = None
+        self, delivery: Delivery, state: journal_pb2.DeliveryState.ValueType, *, error: error_pb2.Error | None = None
     ) -> None:
         """Commit a terminal state other than DONE, then go on with the chain or the lane."""
         self.turns.release(delivery)
@@ -369,7 +393,9 @@ class Bus:
         )
         dead = state == DEAD
         puts = (ledger.dead_put(delivery, record),) if dead else ()
-        self.journal.submit(Unit((record,), puts=puts), lambda _: self._ended(delivery, stop=not dead, dead=dead))
+        self.journal.submit(
+            Unit((record,), puts=puts), lambda _: self._ended(delivery, stop=not dead, dead=dead)
+        )
 
     def _ended(self, delivery: Delivery, *, stop: bool, dead: bool) -> None:
         """A terminal state is committed: the chain's next rule, and the lane's next delivery."""
@@ -447,7 +473,9 @@ class Bus:
                 continue
             delivery.crashes += 1
             if delivery.crashes >= self.limits.max_crashes:
-                self._dead(delivery, problem("POISON", f"its session ended {delivery.crashes} times: {reason}"))
+                self._dead(
+                    delivery, problem("POISON", f"its session ended {delivery.crashes} times: {reason}")
+                )
                 continue
             self._write_ready(delivery, problem("UNAVAILABLE", reason), 0.0)
             self._come_back(delivery)
@@ -479,6 +507,24 @@ class Bus:
             self.counters.interrupted += 1
             self.finish(delivery, INTERRUPTED, error=problem("CANCELLED", "interrupted"))
 
+    def cancel_lane(self, lane_key: str, handler: str, *, drop_waiting: bool, by: str) -> tuple[int, int]:
+        """Interrupt what runs in a lane, for one handler or all; returns how many were interrupted and dropped."""
+        interrupted = dropped = 0
+        for queue in list(self.turns.queues.values()):
+            lane = queue.lanes.get(lane_key)
+            if lane is None or (handler and queue.handler != handler):
+                continue
+            if lane.holder is not None and lane.holder.state is State.LEASED:
+                interrupted += 1
+                self.interrupt(lane.holder, f"{by} cancelled the lane")
+            if drop_waiting:
+                waiting = [delivery for delivery in lane.waiting if delivery.state is State.READY]
+                for delivery in waiting:
+                    lane.waiting.remove(delivery)
+                    dropped += 1
+                    self.drop(delivery, problem("CANCELLED", f"{by} cancelled the lane"))
+        return interrupted, dropped
+
     def read_input(self, sink: Sink, fence: int, event_id: str) -> bool:
         """The handler took a further event of a running delivery: that event is handled."""
         holder = sink.leases.get(fence)
@@ -503,8 +549,9 @@ class Bus:
     # Figures --------------------------------------------------------------------------------------------------------
 
     def low_mark(self) -> int:
-        """Sequence below which everything is settled; 0 when nothing is open."""
-        return min((run.sequence for run in self.runs.values()), default=0)
+        """Sequence from which a restart has to read: everything below it is settled."""
+        first = next(iter(self.runs.values()), None)
+        return first.sequence if first is not None else self.journal.last_sequence
 
     def ready(self) -> int:
         """Deliveries that wait for their turn."""

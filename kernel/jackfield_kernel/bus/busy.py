@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 from jackfield.v1 import entity_pb2, error_pb2, router_pb2
 
 from ..errors import problem
+from ..journal.log import Outcome
 from . import ledger
-from .log import Outcome
 from .model import Delivery, HandlerQueue, Lane, State
 
 if TYPE_CHECKING:
+    from ..journal.journal import Journal
     from .bus import Counters
-    from .journal import Journal
     from .turns import Turns
 
 DEFAULT_WINDOW = 1.5

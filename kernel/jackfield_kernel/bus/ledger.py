@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from google.protobuf.timestamp_pb2 import Timestamp
+from jackfield.v1 import error_pb2, event_pb2, journal_pb2
 
-from jackfield.v1 import error_pb2, event_pb2, frame_pb2, journal_pb2
-
-from .log import Check, Claim, Put, Record, Unit
+from ..journal.log import Claim, Put, Record, Unit
+from ..journal.times import seconds, stamp
 from .model import Delivery, Run
 
 ACCEPTED = int(journal_pb2.RECORD_KIND_ACCEPTED)
@@ -21,17 +20,6 @@ AUDIT = int(journal_pb2.RECORD_KIND_AUDIT)
 DEAD_BUCKET = "dead"
 ID_HORIZON = 3600.0
 """Seconds for which an event id is known beside the publish sequence."""
-
-
-def stamp(seconds: float) -> Timestamp:
-    """Journal time as a protobuf timestamp."""
-    nanos = round(seconds * 1e9)
-    return Timestamp(seconds=nanos // 1_000_000_000, nanos=nanos % 1_000_000_000)
-
-
-def seconds(value: Timestamp) -> float:
-    """A protobuf timestamp as seconds."""
-    return value.seconds + value.nanos / 1e9
 
 
 def lane_of(event: event_pb2.Event) -> str:
@@ -73,7 +61,7 @@ def claims(event: event_pb2.Event, dedup_key: str, horizon: float, now: float) -
 def outcome_record(
     run: Run,
     step: int,
-    state: journal_pb2.DeliveryState,
+    state: journal_pb2.DeliveryState.ValueType,
     now: float,
     *,
     attempt: int = 0,
@@ -128,19 +116,20 @@ def dead_put(delivery: Delivery, outcome: Record) -> Put:
     return Put(DEAD_BUCKET, delivery.id, letter.SerializeToString())
 
 
-def kv_bucket(plugin: str) -> str:
-    """Bucket of a plugin's key-value namespace."""
-    return f"kv/{plugin}"
-
-
-def kv_unit(plugin: str, writes: Iterable[frame_pb2.KvWrite], now: float) -> tuple[tuple[Check, ...], tuple[Put, ...]]:
-    """Checks and puts of key-value writes."""
-    bucket = kv_bucket(plugin)
-    checks: list[Check] = []
-    puts: list[Put] = []
-    for write in writes:
-        if write.HasField("if_version"):
-            checks.append(Check(bucket, write.key, write.if_version))
-        expires = now + write.ttl.seconds + write.ttl.nanos / 1e9 if write.HasField("ttl") else 0.0
-        puts.append(Put(bucket, write.key, None if write.delete else write.value, expires))
-    return tuple(checks), tuple(puts)
+__all__ = [
+    "ACCEPTED",
+    "AUDIT",
+    "CALL",
+    "DEAD_BUCKET",
+    "MERGED",
+    "OUTCOME",
+    "ROUTED",
+    "accepted_records",
+    "claims",
+    "dead_put",
+    "lane_of",
+    "merged_unit",
+    "outcome_record",
+    "seconds",
+    "stamp",
+]

@@ -1,9 +1,9 @@
 """What the bus holds in memory: runs, deliveries, lanes and the queue of each handler.
 
-    run        one event on its way through the rules that matched it, in order
-    delivery   one step of a run: the offer of its event to one rule's handler
-    lane       the ordered deliveries of one conversation for one handler
-    queue      all lanes of one handler, and the order in which they get their turn
+run        one event on its way through the rules that matched it, in order
+delivery   one step of a run: the offer of its event to one rule's handler
+lane       the ordered deliveries of one conversation for one handler
+queue      all lanes of one handler, and the order in which they get their turn
 """
 
 from __future__ import annotations

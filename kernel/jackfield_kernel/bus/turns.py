@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from google.protobuf.duration_pb2 import Duration
-
 from jackfield.v1 import frame_pb2, router_pb2
 
-from .clock import boottime
-from .ledger import stamp
+from ..journal.clock import boottime
+from ..journal.times import stamp
 from .model import Delivery, HandlerQueue, Lane, State
 from .sink import Sink
 

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Protocol
 
 from google.protobuf.message import DecodeError
-
 from jackfield.v1 import error_pb2, frame_pb2
 
 from ..broker.broker import Broker
@@ -122,11 +121,15 @@ class FrameLoop:
         self._bus.turns.flush()
 
     def _refuse_large(self, session: Session, frame: frame_pb2.Frame, kind: str) -> None:
-        error = problem("FRAME_TOO_LARGE", f"frame {kind} is above 512 KiB", remedy="Carry large content as a blob.")
+        error = problem(
+            "FRAME_TOO_LARGE", f"frame {kind} is above 512 KiB", remedy="Carry large content as a blob."
+        )
         if kind == "publish":
             self._intake.refuse(session, frame.publish.sequence, error)
         elif kind == "call_open":
-            session.send(frame_pb2.Frame(call_end=frame_pb2.CallEnd(call_id=frame.call_open.call_id, error=error)))
+            session.send(
+                frame_pb2.Frame(call_end=frame_pb2.CallEnd(call_id=frame.call_open.call_id, error=error))
+            )
         elif kind == "call_end":
             frame.call_end.body = b""
             frame.call_end.error.CopyFrom(error)
@@ -204,5 +207,9 @@ class FrameLoop:
     def _fault(self, session: Session, frame: frame_pb2.Frame) -> None:
         error: error_pb2.Error = frame.fault.error
         log.warning(
-            "plugin %s refused a %s frame: %s: %s", session.plugin, frame.fault.kind, error.reason, error.message
+            "plugin %s refused a %s frame: %s: %s",
+            session.plugin,
+            frame.fault.kind,
+            error.reason,
+            error.message,
         )

@@ -6,14 +6,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import grpc
-
 from jackfield.v1 import kernel_pb2
 
 from ..errors import KernelError, Refused, to_wire
 from ..paths import RuntimePaths
-from ..supervisor.link import Endpoint
+from ..supervisor import Endpoint
 from .attach import FrameLoop
 from .hub import Hub
 from .identity import Identities
@@ -33,7 +33,7 @@ Unary = Callable[[str, bytes], Awaitable[bytes]]
 """A unary method: plugin id and request bytes to response bytes. Raises KernelError."""
 
 
-async def abort(context: grpc.aio.ServicerContext, error: KernelError) -> None:
+async def abort(context: grpc.aio.ServicerContext[Any, Any], error: KernelError) -> None:
     """End an RPC with a typed error."""
     context.set_trailing_metadata(((ERROR_TRAILER, to_wire(error).SerializeToString()),))
     await context.abort(error.code, f"{error.reason}: {error}")
@@ -46,14 +46,13 @@ class Endpoints:
         self,
         paths: RuntimePaths,
         hub: Hub,
-        loop: FrameLoop,
         identities: Identities,
         unary: dict[str, Unary],
-        streams: dict[str, grpc.RpcMethodHandler],
+        streams: dict[str, grpc.RpcMethodHandler[Any, Any]],
     ) -> None:
         self._paths = paths
         self._hub = hub
-        self._loop = loop
+        self.loop: FrameLoop | None = None
         self._identities = identities
         self._unary = unary
         self._streams = streams
@@ -73,17 +72,16 @@ class Endpoints:
         return Endpoint(f"unix:{path}", self._identities.new_secret(plugin))
 
     async def close(self, plugin: str) -> None:
-        """Stop listening for the plugin."""
-        server = self._servers.pop(plugin, None)
-        if server is not None:
-            await server.stop(0.2)
+        """The plugin's process ended: end what is left of its stream. The socket stays for its next start."""
+        self._hub.process_gone(plugin, f"the process of {plugin} ended")
 
     async def close_all(self) -> None:
         """Stop listening."""
-        await asyncio.gather(*(self.close(plugin) for plugin in list(self._servers)))
+        servers, self._servers = list(self._servers.values()), {}
+        await asyncio.gather(*(server.stop(0.2) for server in servers))
 
     def _handlers(self, plugin: str) -> grpc.GenericRpcHandler:
-        methods: dict[str, grpc.RpcMethodHandler] = {
+        methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             name: grpc.unary_unary_rpc_method_handler(self._unary_handler(plugin, method))
             for name, method in self._unary.items()
         }
@@ -92,8 +90,8 @@ class Endpoints:
         methods.update(self._streams)
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 
-    def _register_handler(self, plugin: str) -> Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]:
-        async def register(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+    def _register_handler(self, plugin: str) -> Callable[[bytes, grpc.aio.ServicerContext[Any, Any]], Awaitable[bytes]]:
+        async def register(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
             try:
                 parsed = kernel_pb2.RegisterRequest.FromString(request)
                 return self._hub.register(plugin, parsed).SerializeToString()
@@ -105,10 +103,11 @@ class Endpoints:
 
     def _attach_handler(
         self, plugin: str
-    ) -> Callable[[AsyncIterator[bytes], grpc.aio.ServicerContext], Awaitable[None]]:
-        async def attach(batches: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
+    ) -> Callable[[AsyncIterator[bytes], grpc.aio.ServicerContext[Any, Any]], Awaitable[None]]:
+        async def attach(batches: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]) -> None:
+            assert self.loop is not None
             try:
-                await self._hub.attach(plugin, aiter(batches), context, self._loop)
+                await self._hub.attach(plugin, aiter(batches), context, self.loop)
             except Refused as refusal:
                 await abort(context, refusal)
 
@@ -116,8 +115,8 @@ class Endpoints:
 
     def _unary_handler(
         self, plugin: str, method: Unary
-    ) -> Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]:
-        async def call(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+    ) -> Callable[[bytes, grpc.aio.ServicerContext[Any, Any]], Awaitable[bytes]]:
+        async def call(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
             try:
                 return await method(plugin, request)
             except KernelError as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 
 from google.protobuf.message import DecodeError
-
 from jackfield.v1 import frame_pb2
 
 MAX_FRAME_BYTES = 512 * 1024

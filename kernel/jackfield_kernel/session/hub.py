@@ -10,16 +10,15 @@ from dataclasses import dataclass, field
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
-
 from jackfield.v1 import frame_pb2, kernel_pb2
 
 from ..broker.broker import Broker
 from ..broker.call import Peer
 from ..broker.grants import Grants
 from ..bus.bus import Bus
-from ..bus.log import JournalInfo, LogDriver
 from ..bus.model import Delivery
 from ..errors import Refused, problem
+from ..journal.log import JournalInfo, LogDriver
 from .attach import FrameLoop, Stream
 from .framing import MAX_BATCH_BYTES, MAX_FRAME_BYTES, DecodeError, parse
 from .identity import Identities
@@ -65,7 +64,7 @@ class Listener:
     registered: Callable[[str, str], None] = staticmethod(lambda plugin, session: None)
     attached: Callable[[Session], None] = staticmethod(lambda session: None)
     detached: Callable[[Session, str], None] = staticmethod(lambda session, reason: None)
-    refused: Callable[[str, str], None] = staticmethod(lambda plugin, reason: None)
+    refused: Callable[[str, str, str], None] = staticmethod(lambda plugin, reason, text: None)
 
 
 class Hub:
@@ -110,7 +109,9 @@ class Hub:
         for session in self.sessions.values():
             if session.id == session_id:
                 return session
-        raise Refused("UNAUTHENTICATED", "no attached session has this id", remedy="Register and attach first.")
+        raise Refused(
+            "UNAUTHENTICATED", "no attached session has this id", remedy="Register and attach first."
+        )
 
     # Register -------------------------------------------------------------------------------------------------------
 
@@ -120,10 +121,12 @@ class Hub:
             admitted = self._checked(plugin, request)
         except Refused as refusal:
             log.warning("plugin %s was refused: %s", plugin, refusal, extra={"reason": refusal.reason})
-            self.listener.refused(plugin, f"{refusal.reason}: {refusal}")
+            self.listener.refused(plugin, refusal.reason, refusal.message)
             raise
         session_id = secrets.token_urlsafe(16)
-        expires = asyncio.get_running_loop().call_later(REGISTERED_SECONDS, self._registered.pop, session_id, None)
+        expires = asyncio.get_running_loop().call_later(
+            REGISTERED_SECONDS, self._registered.pop, session_id, None
+        )
         self._registered[session_id] = _Registered(plugin, expires)
         self.listener.registered(plugin, session_id)
         return kernel_pb2.RegisterResponse(
@@ -136,9 +139,16 @@ class Hub:
             max_batch_bytes=MAX_BATCH_BYTES,
         )
 
+    def _forget(self, session_id: str) -> None:
+        self._registered.pop(session_id, None)
+
     def _checked(self, plugin: str, request: kernel_pb2.RegisterRequest) -> Admitted:
         admitted = self._admit(plugin)
-        if request.plugin != plugin or admitted is None or not self._identities.matches(plugin, request.secret):
+        if (
+            request.plugin != plugin
+            or admitted is None
+            or not self._identities.matches(plugin, request.secret)
+        ):
             raise Refused(
                 "UNAUTHENTICATED",
                 f"the secret is not that of plugin {plugin}",
@@ -164,13 +174,17 @@ class Hub:
 
     # Attach ---------------------------------------------------------------------------------------------------------
 
-    async def attach(self, plugin: str, batches: AsyncIterator[bytes], stream: Stream, loop: FrameLoop) -> None:
+    async def attach(
+        self, plugin: str, batches: AsyncIterator[bytes], stream: Stream, loop: FrameLoop
+    ) -> None:
         """Serve one control stream from its first frame to its end. Raises Refused before the session stands."""
         first = await anext(batches, b"")
         try:
             frames = parse(first)
         except DecodeError as error:
-            raise Refused("PROTOCOL_VIOLATION", "the first stream message is no FrameBatch", frame="attach") from error
+            raise Refused(
+                "PROTOCOL_VIOLATION", "the first stream message is no FrameBatch", frame="attach"
+            ) from error
         if not frames or frames[0].WhichOneof("kind") != "attach":
             raise Refused("PROTOCOL_VIOLATION", "the first frame of a stream is `attach`", frame="attach")
         attach = frames[0].attach
@@ -222,9 +236,7 @@ class Hub:
 
     def _tail_lost(self, plugin: str, acknowledged: int, committed: int) -> None:
         self.lost_tail[plugin] = (acknowledged, committed)
-        self._bus.turns.paused = (
-            f"LOST_TAIL: the journal ends at publish {committed} of {plugin}, which was acknowledged up to {acknowledged}"
-        )
+        self._bus.turns.paused = f"LOST_TAIL: the journal ends at publish {committed} of {plugin}, which was acknowledged up to {acknowledged}"
         log.error("%s", self._bus.turns.paused)
 
     def _adopt(self, session: Session, attach: frame_pb2.Attach) -> list[frame_pb2.Kept]:
@@ -256,23 +268,24 @@ class Hub:
         if session.ending:
             self._bus.lost(held, reason, counted=False)
         elif held:
-            timer = asyncio.get_running_loop().call_later(ADOPTION_SECONDS, self.process_gone, plugin, reason, True)
+            timer = asyncio.get_running_loop().call_later(
+                ADOPTION_SECONDS, self.process_gone, plugin, reason
+            )
             self._held[plugin] = _Held(held, timer)
         self._bus.turns.flush()
         self.listener.detached(session, reason)
 
-    def process_gone(self, plugin: str, reason: str, counted: bool) -> None:
+    def process_gone(self, plugin: str, reason: str) -> None:
         """The process of a plugin ended: nothing that it held will come back from it."""
         session = self.sessions.get(plugin)
         if session is not None:
-            session.ending = session.ending or not counted
             session.close(problem("PLUGIN_EXITED", reason))
             self._end(session, reason)
         held = self._held.pop(plugin, None)
         if held is not None:
             if held.timer is not None:
                 held.timer.cancel()
-            self._bus.lost(held.deliveries, reason, counted=counted)
+            self._bus.lost(held.deliveries, reason, counted=True)
             self._bus.turns.flush()
 
     # Readiness ------------------------------------------------------------------------------------------------------

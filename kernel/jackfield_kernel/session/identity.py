@@ -6,8 +6,8 @@ import hashlib
 import hmac
 import secrets
 
-from ..bus.journal import Journal
-from ..bus.log import LogDriver, Put
+from ..journal.journal import Journal
+from ..journal.log import LogDriver, Put
 
 RESUME_BUCKET = "resume"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Protocol
 
-from jackfield.v1 import error_pb2, frame_pb2
+from jackfield.v1 import error_pb2, frame_pb2, kernel_pb2
 
-from ..bus.bus import Bus
-from ..bus.log import Put
+from ..bus.bus import Answer, Bus
 from ..errors import problem
+from ..journal.log import Put
 from .session import Session
 
 MAX_EVENT_BYTES = 256 * 1024
@@ -45,7 +45,9 @@ class Intake:
         """One publish. Its fate is told by the stream's next ack."""
         stream, sequence = session.publishes, publish.sequence
         if sequence > stream.received + 1:
-            session.fault("PROTOCOL_VIOLATION", f"publish {sequence} leaves a gap after {stream.received}", "publish")
+            session.fault(
+                "PROTOCOL_VIOLATION", f"publish {sequence} leaves a gap after {stream.received}", "publish"
+            )
             return
         if not stream.take(sequence):
             return
@@ -54,11 +56,14 @@ class Intake:
             self.refused += 1
             stream.finished(sequence, error)
             return
+        marks = [Put(STREAM_BUCKET, session.plugin, str(sequence).encode())]
+        self._store(session, publish, marks, partial(stream.finished, sequence))
+
+    def _store(self, session: Session, publish: frame_pb2.Publish, marks: list[Put], answer: Answer) -> None:
         event = publish.event
         event.plugin = session.plugin
         event.platform = self._platforms.platform_of(session.plugin)
         event.depth = 0
-        marks = [Put(STREAM_BUCKET, session.plugin, str(sequence).encode())]
         if publish.checkpoint:
             self.checkpoints[event.bot] = publish.checkpoint
             marks.append(Put(CHECKPOINT_BUCKET, event.bot, publish.checkpoint))
@@ -68,8 +73,21 @@ class Intake:
             dedup_key=publish.dedup_key,
             horizon=self._platforms.dedup_horizon(session.plugin),
             marks=tuple(marks),
-            answer=partial(stream.finished, sequence),
+            answer=answer,
         )
+
+    def publish_once(
+        self, session: Session, request: kernel_pb2.PublishRequest, answer: Answer
+    ) -> None:
+        """A publish by RPC: outside the numbered stream, known by its event id and key alone."""
+        publish = frame_pb2.Publish(
+            event=request.event, dedup_key=request.dedup_key, checkpoint=request.checkpoint
+        )
+        error = self._wrong(session, publish)
+        if error is not None:
+            answer(error)
+            return
+        self._store(session, publish, [], answer)
 
     def refuse(self, session: Session, sequence: int, error: error_pb2.Error) -> None:
         """A publish that was refused before it was looked at."""
@@ -80,8 +98,12 @@ class Intake:
     def _wrong(self, session: Session, publish: frame_pb2.Publish) -> error_pb2.Error | None:
         event = publish.event
         if not event.id or len(event.id) > 128 or not event.type:
-            return problem("INVALID_ARGUMENT", "an event needs an id of at most 128 characters and a type", field="event")
-        if event.bot not in session.open_bots and (event.bot or not event.type.startswith(f"{session.plugin}.")):
+            return problem(
+                "INVALID_ARGUMENT", "an event needs an id of at most 128 characters and a type", field="event"
+            )
+        if event.bot not in session.open_bots and (
+            event.bot or not event.type.startswith(f"{session.plugin}.")
+        ):
             return problem(
                 "UNKNOWN_BOT",
                 f"bot {event.bot!r} is not open on this session",

@@ -84,7 +84,9 @@ class Session:
             self._refuse_large(frame, str(error))
             return
         if self._outgoing.bytes > MAX_QUEUED_BYTES:
-            self.close(problem("OVERLOADED", f"{self._outgoing.bytes} bytes wait for a plugin that does not read"))
+            self.close(
+                problem("OVERLOADED", f"{self._outgoing.bytes} bytes wait for a plugin that does not read")
+            )
             return
         self._wake.set()
 
@@ -92,7 +94,9 @@ class Session:
         error = problem("FRAME_TOO_LARGE", message, remedy="Carry large content as a blob.")
         kind = frame.WhichOneof("kind")
         if kind == "call_end":
-            self.send(frame_pb2.Frame(call_end=frame_pb2.CallEnd(call_id=frame.call_end.call_id, error=error)))
+            self.send(
+                frame_pb2.Frame(call_end=frame_pb2.CallEnd(call_id=frame.call_end.call_id, error=error))
+            )
         else:
             self.send(frame_pb2.Frame(fault=frame_pb2.Fault(error=error, kind=kind or "")))
 
@@ -110,7 +114,9 @@ class Session:
 
     def fault(self, reason: str, message: str, kind: str) -> None:
         """Refuse a frame; the stream goes on."""
-        self.send(frame_pb2.Frame(fault=frame_pb2.Fault(error=problem(reason, message, frame=kind), kind=kind)))
+        self.send(
+            frame_pb2.Frame(fault=frame_pb2.Fault(error=problem(reason, message, frame=kind), kind=kind))
+        )
 
     def settled(self, fence: int, error: error_pb2.Error | None) -> None:
         """A settle is committed or refused; told with the next batch."""

@@ -1,0 +1,235 @@
+"""The composition root: the only place that builds the parts and says which uses which."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+from jackfield.v1 import event_pb2
+
+from . import __version__
+from .admin.bots import BotsPart, RoutesPart
+from .admin.endpoint import AdminEndpoint
+from .admin.events import EventsPart
+from .admin.kernel import KernelPart
+from .admin.plugins import PluginsPart
+from .admin.views import View, settled
+from .broker.broker import Broker
+from .bus.bus import Bus
+from .bus.deadletters import DeadLetters
+from .bus.housekeeping import Housekeeping
+from .bus.observers import Observers
+from .bus.replay import Replay
+from .bus.turns import Turns
+from .config import KernelConfig
+from .hooks import Hooks
+from .journal.clock import JournalClock
+from .journal.journal import Journal
+from .journal.log import JournalInfo, LogDriver
+from .journal.memory import MemoryLog
+from .journal.sqlite.driver import SqliteLog
+from .paths import DataPaths, KernelLock, RuntimePaths
+from .routing.tables import RouteTables
+from .session.attach import FrameLoop
+from .session.bots import Bots
+from .session.endpoint import Endpoints
+from .session.hub import Hub
+from .session.identity import Identities
+from .session.installation import Installation
+from .session.intake import CHECKPOINT_BUCKET, Intake
+from .session.liaison import Liaison
+from .session.methods import KernelMethods
+from .session.registry import Registry
+from .session.unary import bulk_handlers, unary_methods
+from .state.blobs import Blobs
+from .state.kv import KeyValues
+from .state.leases import Leases
+from .state.routes import KeptRoutes
+from .supervisor import ProcessLauncher, Supervisor, Surroundings, Timing
+from .telemetry.health import Health, HealthServer
+from .telemetry.metrics import Metrics
+from .telemetry.plugin_logs import log_line
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a kernel runs, and with what. `memory`: nothing survives the process."""
+
+    data: DataPaths
+    runtime: RuntimePaths
+    config: KernelConfig
+    environ: Mapping[str, str]
+    memory: bool = False
+
+
+class Kernel:
+    """One running kernel. `run` builds it, serves until `stop`, and takes it apart again."""
+
+    def __init__(self, place: Place, hooks: Hooks) -> None:
+        self._place = place
+        self._hooks = hooks
+        self._stop = asyncio.Event()
+        self.started = asyncio.Event()
+
+    def stop(self) -> None:
+        """Drain the plugins and end."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Serve until stopped. Raises KernelError when the kernel cannot start."""
+        place = self._place
+        place.data.prepare()
+        with KernelLock(place.data.lock):
+            driver: LogDriver = MemoryLog() if place.memory else SqliteLog(place.data.journal)
+            info = await driver.open()
+            try:
+                clock = JournalClock(info.journal_time, info.wall_time)
+                journal = Journal(driver, clock)
+                journal.last_sequence = info.last_sequence
+                async with _committing(journal):
+                    await self._serve(driver, journal, clock, info)
+                    await journal.drained()
+            finally:
+                await driver.close()
+
+    async def _serve(
+        self, driver: LogDriver, journal: Journal, clock: JournalClock, info: JournalInfo
+    ) -> None:
+        place, settings = self._place, self._place.config.settings
+        async with asyncio.TaskGroup() as tasks:
+            # State that outlives the process.
+            kept = KeptRoutes(driver, journal)
+            routes = RouteTables(kept.keep)
+            kv, leases = KeyValues(journal, driver, clock.now), Leases(journal, driver, clock.now)
+            registry = Registry(place.config, place.environ, journal, driver)
+            identities, blobs = Identities(journal, driver), Blobs(place.data.blobs)
+
+            # Events and calls.
+            bus = Bus(journal, routes, clock, Turns(info.boot))
+            bus.limits.lane_waiting = settings.limits.lane_ready
+            bus.on_written = kv.written
+            observers = Observers(driver, journal, last=info.last_sequence)
+            broker = Broker(bus, registry, clock.now)
+            metrics = Metrics(bus, broker, journal, driver)
+
+            # Sessions.
+            intake = Intake(bus, registry)
+            hub = Hub(bus, broker, identities, driver, info, registry.admit, __version__)
+            bots = Bots(
+                broker, hub.sessions.get, lambda name: intake.checkpoints.get(name, b""), tasks, registry.changed
+            )
+            registry.bots, registry.sessions = bots, hub.peer
+            methods = KernelMethods(bus, broker, kv, leases, routes, registry, tasks)
+            unary = unary_methods(hub, methods, broker, intake)
+            endpoints = Endpoints(place.runtime, hub, identities, unary, bulk_handlers(hub, blobs))
+
+            # Plugins.
+            supervisor = Supervisor(
+                Surroundings(
+                    paths=place.data,
+                    endpoints=endpoints,
+                    launchers={"process": ProcessLauncher(), **self._hooks.launchers()},
+                    environ=place.environ,
+                    clock=time.monotonic,
+                    dice=random.random,
+                    log=log_line,
+                    kernel_version=__version__,
+                    timing=Timing(register=settings.limits.register_deadline, drain=settings.limits.drain),
+                )
+            )
+            registry.snapshots = supervisor.snapshot
+            liaison = Liaison(hub, bots, supervisor, observers, registry, bus, tasks)
+            endpoints.loop = FrameLoop(bus, broker, intake, liaison, liaison)
+            installation = Installation(
+                place.config, place.environ, self._hooks, registry, supervisor, bots, driver, journal
+            )
+
+            # What an earlier kernel left.
+            await kept.load(routes, settings.routes)
+            for load in (identities.load, hub.load, leases.load, registry.load, installation.load):
+                await load()
+            for name, entry in await driver.entries(CHECKPOINT_BUCKET):
+                intake.checkpoints[name] = entry.value
+            if open_events := await Replay(bus, clock.now).run(driver):
+                log.info("%d events are open from an earlier run", open_events)
+            installation.discover()
+
+            # Admin.
+            view = View(
+                version=__version__,
+                pid=os.getpid(),
+                started=time.time(),
+                data_dir=str(place.data.root),
+                info=info,
+                hub=hub,
+                bus=bus,
+                journal=journal,
+                driver=driver,
+                routes=routes,
+                registry=registry,
+                bots=bots,
+                supervisor=supervisor,
+            )
+            events = EventsPart(view, DeadLetters(bus, driver))
+            parts = (
+                KernelPart(view, broker, place.config, self.stop),
+                PluginsPart(view, installation, place.data),
+                BotsPart(view, installation),
+                RoutesPart(view, broker),
+                events,
+            )
+
+            def accepted(sequence: int, event: event_pb2.Event) -> None:
+                observers.accepted(sequence, event)
+                events.accepted(sequence, event)
+
+            bus.on_accepted = accepted
+
+            housekeeping = Housekeeping(bus, journal, driver, clock, settings.journal.retention)
+            chores = [
+                tasks.create_task(housekeeping.ticks(), name="deadlines"),
+                tasks.create_task(housekeeping.marks(), name="low mark"),
+                tasks.create_task(housekeeping.retention(), name="retention"),
+                tasks.create_task(metrics.loop_lag(), name="loop lag"),
+            ]
+            running = tasks.create_task(supervisor.run(), name="supervisor")
+            async with (
+                AdminEndpoint(place.runtime.admin_socket, parts),
+                HealthServer(settings.metrics, metrics, lambda: _health(view)),
+            ):
+                self.started.set()
+                await self._stop.wait()
+                supervisor.shutdown()
+                await running
+            await endpoints.close_all()
+            liaison.stop()
+            for chore in chores:
+                chore.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _committing(journal: Journal) -> AsyncIterator[None]:
+    task = asyncio.create_task(journal.run(), name="journal")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def _health(view: View) -> Health:
+    snapshots = view.supervisor.snapshot()
+    return Health(
+        alive=view.journal.failure is None,
+        ready=settled(snapshots),
+        detail={snapshot.name: snapshot.state.value for snapshot in snapshots},
+    )

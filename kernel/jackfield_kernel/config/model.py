@@ -1,0 +1,90 @@
+"""The keys of `jackfield.yaml`; these docstrings are their reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..manifest import Duration
+
+
+class Section(BaseModel):
+    """Base of every table. Unknown keys are left out here and reported as warnings by the loader."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class PluginEntry(Section):
+    """One plugin under `plugins:`; being listed here also approves the grants its manifest asks for."""
+
+    enabled: bool = True
+    config: dict[str, Any] = {}
+    directory: Path | None = None
+    """Folder that holds the plugin, when it is not installed; relative to jackfield.yaml."""
+    launcher: str | None = None
+    """Name of the launcher to start it with; `process` when absent."""
+
+
+class BotEntry(Section):
+    """One bot under `bots:`."""
+
+    adapter: str | None = None
+    """Name of the adapter plugin; may be absent for a bot that exists by default."""
+    enabled: bool = True
+    config: dict[str, Any] = {}
+
+
+class Metrics(Section):
+    """The kernel's only HTTP listener: metrics, /healthz and /readyz."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8422
+
+
+class Log(Section):
+    """The kernel's own log."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class Journal(Section):
+    """The durable record of events."""
+
+    retention: Duration = 7 * 86400.0
+    """How long settled events stay, in seconds."""
+
+
+class KernelLimits(Section):
+    """Bounds that keep one plugin or one conversation from exhausting the kernel."""
+
+    stream_unacknowledged: Annotated[int, Field(gt=0)] = 1024
+    """Events of one adapter stream that may wait for their commit."""
+    handler_leased: Annotated[int, Field(gt=0)] = 64
+    """Deliveries one handler may hold at a time."""
+    lane_ready: Annotated[int, Field(gt=0)] = 256
+    """Deliveries that may wait in one lane before the next is dropped."""
+    provider_calls: Annotated[int, Field(gt=0)] = 256
+    """Calls that may wait for one provider."""
+    register_deadline: Duration = 10.0
+    """Seconds a started plugin has to register."""
+    drain: Duration = 10.0
+    """Seconds a plugin has to finish after it was asked to stop."""
+
+
+class Settings(Section):
+    """Everything `jackfield.yaml` may say."""
+
+    plugins: dict[str, PluginEntry] = {}
+    plugin_dirs: list[Path] = []
+    """Folders searched for plugin folders; relative to jackfield.yaml."""
+    bots: dict[str, BotEntry] = {}
+    routes: dict[str, Any] = {}
+    """Rules per bot, used when no router plugin pushes a table."""
+    metrics: Metrics = Metrics()
+    log: Log = Log()
+    journal: Journal = Journal()
+    limits: KernelLimits = KernelLimits()

@@ -1,0 +1,187 @@
+"""Bots: which ones should be open, which are, and what their adapters say about them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from google.protobuf.json_format import ParseDict
+from jackfield.v1 import adapter_bot_pb2, error_pb2, frame_pb2
+
+from ..broker.broker import Broker, CallFailed
+from ..config import BotSpec
+from ..errors import problem
+from .session import Session
+
+log = logging.getLogger(__name__)
+
+OPEN = "/jackfield.v1.Adapter/OpenBot"
+CLOSE = "/jackfield.v1.Adapter/CloseBot"
+OPEN_TIMEOUT = 30.0
+CREDENTIAL_WAITS = (60.0, 300.0, 900.0, 3600.0)
+"""Seconds before a refused credential is tried again; the last one repeats."""
+OPEN_WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+
+
+@dataclass(slots=True)
+class Bot:
+    """One bot and what is known of it."""
+
+    spec: BotSpec
+    state: frame_pb2.BotState.ValueType = frame_pb2.BOT_STATE_STOPPED
+    reason: error_pb2.Error | None = None
+    failures: int = 0
+    retry: asyncio.TimerHandle | None = field(default=None, repr=False)
+
+
+class Bots:
+    """All bots. Opens and closes them as specs and sessions come and go."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        sessions: Callable[[str], Session | None],
+        checkpoint: Callable[[str], bytes],
+        tasks: asyncio.TaskGroup,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.bots: dict[str, Bot] = {}
+        self._broker = broker
+        self._sessions = sessions
+        self._checkpoint = checkpoint
+        self._tasks = tasks
+        self._changed = on_change
+
+    def adapter_of(self, name: str) -> str | None:
+        """Plugin id of a bot's adapter; None for a bot that does not exist."""
+        bot = self.bots.get(name)
+        return bot.spec.adapter if bot is not None and bot.spec.adapter else None
+
+    def set(self, specs: Iterable[BotSpec]) -> None:
+        """The bots that should exist now. Changed ones are opened anew, vanished ones closed."""
+        wanted = {spec.name: spec for spec in specs}
+        for name in [name for name in self.bots if name not in wanted]:
+            self._close(self.bots.pop(name))
+        for name, spec in wanted.items():
+            bot = self.bots.get(name)
+            if bot is None:
+                self.bots[name] = bot = Bot(spec)
+            elif bot.spec == spec:
+                continue
+            else:
+                self._close(bot)
+                bot.spec = spec
+                bot.failures = 0
+            self._consider(bot)
+        self._changed()
+
+    def adapter_ready(self, session: Session) -> None:
+        """An adapter can work: open its bots, but for those that are still open in its process."""
+        for bot in self.bots.values():
+            if bot.spec.adapter != session.plugin:
+                continue
+            if bot.spec.name in session.open_bots and bot.spec.usable:
+                continue
+            self._consider(bot)
+
+    def adapter_gone(self, plugin: str, reason: str) -> None:
+        """An adapter's session ended: its bots wait for it."""
+        for bot in self.bots.values():
+            if bot.spec.adapter == plugin and bot.spec.usable:
+                self._enter(
+                    bot,
+                    frame_pb2.BOT_STATE_CONNECTING,
+                    problem("UNAVAILABLE", f"its adapter is away: {reason}"),
+                )
+
+    def reported(self, session: Session, report: frame_pb2.BotReport) -> None:
+        """What an adapter says about a bot of its own."""
+        bot = self.bots.get(report.bot)
+        if bot is None or report.bot not in session.open_bots or bot.spec.adapter != session.plugin:
+            return
+        error = report.reason if report.HasField("reason") else None
+        self._enter(bot, report.state, error)
+        if report.state == frame_pb2.BOT_STATE_ACTIVE:
+            bot.failures = 0
+
+    def _consider(self, bot: Bot) -> None:
+        spec = bot.spec
+        if bot.retry is not None:
+            bot.retry.cancel()
+            bot.retry = None
+        if not spec.enabled:
+            self._enter(bot, frame_pb2.BOT_STATE_STOPPED, problem("CANCELLED", "switched off"))
+            return
+        if not spec.usable:
+            found = [*spec.problems, *spec.config.problems]
+            text = "; ".join(f"{one.key}: expected {one.expected}" for one in found)
+            remedy = " ".join(one.remedy for one in found)
+            self._enter(bot, frame_pb2.BOT_STATE_FAILED, problem("CONFIG_INVALID", text, remedy=remedy))
+            return
+        session = self._sessions(spec.adapter)
+        if session is None or not session.ready:
+            waiting = problem("UNAVAILABLE", f"waits for its adapter {spec.adapter}")
+            self._enter(bot, frame_pb2.BOT_STATE_CONNECTING, waiting)
+            return
+        self._enter(bot, frame_pb2.BOT_STATE_CONNECTING, None)
+        session.open_bots.add(spec.name)
+        self._tasks.create_task(self._open(bot, spec, session), name=f"open {spec.name}")
+
+    async def _open(self, bot: Bot, spec: BotSpec, session: Session) -> None:
+        request = adapter_bot_pb2.OpenBotRequest(bot=spec.name, checkpoint=self._checkpoint(spec.name))
+        ParseDict(dict(spec.config.values), request.config)
+        target = frame_pb2.CallTarget(bot=spec.name)
+        try:
+            await self._broker.request(
+                spec.adapter, OPEN, request.SerializeToString(), target=target, timeout=OPEN_TIMEOUT
+            )
+        except CallFailed as failure:
+            if bot.spec is spec and self._sessions(spec.adapter) is session:
+                session.open_bots.discard(spec.name)
+                self._failed(bot, failure.error)
+            return
+        if bot.spec is spec and bot.state == frame_pb2.BOT_STATE_CONNECTING and bot.reason is None:
+            self._enter(bot, frame_pb2.BOT_STATE_ACTIVE, None)
+
+    def _failed(self, bot: Bot, error: error_pb2.Error) -> None:
+        waits = CREDENTIAL_WAITS if error.reason == "AUTH_EXPIRED" else OPEN_WAITS
+        wait = waits[min(bot.failures, len(waits) - 1)]
+        bot.failures += 1
+        log.warning(
+            "bot %s does not open: %s: %s; tried again in %g s",
+            bot.spec.name,
+            error.reason,
+            error.message,
+            wait,
+        )
+        self._enter(bot, frame_pb2.BOT_STATE_FAILED, error)
+        bot.retry = asyncio.get_running_loop().call_later(wait, self._consider, bot)
+
+    def _close(self, bot: Bot) -> None:
+        if bot.retry is not None:
+            bot.retry.cancel()
+            bot.retry = None
+        session = self._sessions(bot.spec.adapter)
+        if session is None or bot.spec.name not in session.open_bots:
+            return
+        session.open_bots.discard(bot.spec.name)
+        self._tasks.create_task(self._closed(bot.spec), name=f"close {bot.spec.name}")
+
+    async def _closed(self, spec: BotSpec) -> None:
+        request = adapter_bot_pb2.CloseBotRequest(bot=spec.name)
+        target = frame_pb2.CallTarget(bot=spec.name)
+        try:
+            await self._broker.request(
+                spec.adapter, CLOSE, request.SerializeToString(), target=target, timeout=OPEN_TIMEOUT
+            )
+        except CallFailed as failure:
+            log.warning("bot %s did not close: %s", spec.name, failure)
+
+    def _enter(self, bot: Bot, state: frame_pb2.BotState.ValueType, reason: error_pb2.Error | None) -> None:
+        if bot.state == state and bot.reason == reason:
+            return
+        bot.state, bot.reason = state, reason
+        log.info("bot %s is %s", bot.spec.name, frame_pb2.BotState.Name(state).removeprefix("BOT_STATE_"))
+        self._changed()

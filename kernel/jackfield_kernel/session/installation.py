@@ -1,0 +1,243 @@
+"""What is installed: discovery at start, and the operator's verbs that change it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ..config import BotEntry, KernelConfig, resolve_bots
+from ..errors import Refused
+from ..hooks import Hooks
+from ..journal.journal import Journal
+from ..journal.log import LogDriver, Put
+from ..manifest import Manifest, load_manifest
+from ..supervisor import Candidate, Found, PluginSource, Supervisor, builtin_sources, discover, plan
+from ..supervisor.discovery import manifest_in
+from ..supervisor.spec import DISABLED, PluginSpec
+from .bots import Bots
+from .registry import Registry
+
+INSTALLED_BUCKET = "installed"
+DISABLED_BUCKET = "disabled"
+BOTS_BUCKET = "bots"
+
+
+class AdminSource:
+    """Plugins that the operator installed from a directory: chosen, but strangers until their grants are approved."""
+
+    def __init__(self, folders: Mapping[str, Path]) -> None:
+        self._folders = folders
+
+    def find(self) -> Iterable[Candidate]:
+        """One candidate per directory."""
+        for name, place in self._folders.items():
+            yield Candidate(name, f"folder {place}", manifest_in(place), trusted=False, chosen=True)
+
+
+class Installation:
+    """Plugins and bots that exist because of the environment, the file, manifests, or the operator."""
+
+    def __init__(
+        self,
+        config: KernelConfig,
+        environ: Mapping[str, str],
+        hooks: Hooks,
+        registry: Registry,
+        supervisor: Supervisor,
+        bots: Bots,
+        driver: LogDriver,
+        journal: Journal,
+    ) -> None:
+        self._config = config
+        self._environ = environ
+        self._hooks = hooks
+        self._registry = registry
+        self._supervisor = supervisor
+        self._bots = bots
+        self._driver = driver
+        self._journal = journal
+        self._folders: dict[str, Path] = {}
+        self._disabled: set[str] = set()
+        self._admin_bots: dict[str, BotEntry] = {}
+
+    async def load(self) -> None:
+        """Read what the operator changed in earlier runs."""
+        for name, entry in await self._driver.entries(INSTALLED_BUCKET):
+            self._folders[name] = Path(entry.value.decode())
+        for name, _ in await self._driver.entries(DISABLED_BUCKET):
+            self._disabled.add(name)
+        for name, entry in await self._driver.entries(BOTS_BUCKET):
+            self._admin_bots[name] = BotEntry.model_validate_json(entry.value)
+
+    # Plugins --------------------------------------------------------------------------------------------------------
+
+    def discover(self) -> None:
+        """Find plugins, supervise the new ones, and settle which bots exist."""
+        sources: list[PluginSource] = [
+            AdminSource(self._folders),
+            *builtin_sources(self._config),
+            *self._hooks.plugin_sources(self._config),
+        ]
+        known = {snapshot.name for snapshot in self._supervisor.snapshot()}
+        for found in discover(sources):
+            if found.name not in known:
+                self._add(found)
+        self.settle_bots()
+
+    def _add(self, found: Found) -> None:
+        if found.manifest is not None:
+            self._registry.add(found.manifest, trusted=found.trusted)
+        spec = plan(found, self._config, self._registry.approved())
+        if spec.hold is None and spec.error is None and found.name in self._disabled:
+            spec = PluginSpec(
+                spec.name, spec.manifest, spec.origin, spec.launcher, spec.python_path, DISABLED, spec.error
+            )
+        self._supervisor.add(spec)
+
+    def install(self, place: Path) -> str:
+        """Make the plugin in a directory known; returns its id. Raises ManifestInvalid, Refused."""
+        path = manifest_in(place) if place.is_dir() else None
+        if path is None:
+            raise Refused(
+                "NOT_FOUND",
+                f"there is no jackfield-plugin.yaml in {place}",
+                remedy="Name the directory of a plugin.",
+            )
+        manifest = load_manifest(path)
+        if manifest.name in {snapshot.name for snapshot in self._supervisor.snapshot()}:
+            raise Refused(
+                "CONFLICT",
+                f"a plugin {manifest.name} is installed already",
+                remedy=f"jackfield plugin remove {manifest.name}",
+                key=manifest.name,
+            )
+        self._folders[manifest.name] = place
+        self._journal.put(Put(INSTALLED_BUCKET, manifest.name, str(place).encode()))
+        self.discover()
+        return manifest.name
+
+    async def remove(self, name: str) -> None:
+        """Forget a plugin that `install` made known. Raises Refused, UnknownPlugin."""
+        self._supervisor.plugin(name)
+        if name not in self._folders:
+            raise Refused(
+                "CONFIG_PINNED",
+                f"plugin {name} was not installed by `jackfield plugin install`",
+                remedy="Uninstall its package, or remove it from jackfield.yaml; or disable it.",
+                source="environment or file",
+            )
+        await self._supervisor.remove(name)
+        del self._folders[name]
+        self._journal.put(Put(INSTALLED_BUCKET, name, None))
+        self._registry.forget(name)
+        self.settle_bots()
+
+    async def enable(self, name: str, *, approve: bool) -> bool:
+        """Start a plugin; False when its grants wait for an approval. Raises UnknownPlugin, CannotStart."""
+        snapshot = self._supervisor.plugin(name)
+        if snapshot.reason.name == "NEEDS_APPROVAL":
+            if not approve:
+                return False
+            manifest = self._registry.installed_plugin(name).manifest
+            self._registry.set_grants(name, manifest.grants)
+        self._disabled.discard(name)
+        self._journal.put(Put(DISABLED_BUCKET, name, None))
+        await self._supervisor.enable(name)
+        return True
+
+    async def disable(self, name: str) -> None:
+        """Stop a plugin until it is enabled. Raises UnknownPlugin."""
+        self._supervisor.plugin(name)
+        self._disabled.add(name)
+        self._journal.put(Put(DISABLED_BUCKET, name, b"1"))
+        await self._supervisor.disable(name)
+
+    async def develop(self, manifest: Manifest, spec: PluginSpec, *, replace: bool) -> None:
+        """Supervise a plugin for a developer; trusted. Raises Refused CONFLICT for a name that is taken."""
+        name = manifest.name
+        if name in {snapshot.name for snapshot in self._supervisor.snapshot()}:
+            if not replace:
+                raise Refused(
+                    "CONFLICT",
+                    f"a plugin {name} is installed already",
+                    remedy="Give yours another name, or say that it replaces the installed one.",
+                    key=name,
+                )
+            await self._supervisor.remove(name)
+        self._registry.add(manifest, trusted=True)
+        self._supervisor.add(spec)
+        self.settle_bots()
+
+    async def end_development(self, name: str) -> None:
+        """Forget a developer's plugin; an installed one of the same name comes back."""
+        await self._supervisor.remove(name)
+        self._registry.forget(name)
+        self.discover()
+
+    # Bots -----------------------------------------------------------------------------------------------------------
+
+    def settle_bots(self) -> None:
+        """Work out which bots exist now."""
+        manifests = [installed.manifest for installed in self._registry.plugins.values()]
+        self._bots.set(
+            resolve_bots(manifests, self._config.settings.bots, self._admin_bots, self._environ)
+        )
+
+    def add_bot(self, name: str, entry: BotEntry) -> None:
+        """Add a bot. Raises Refused CONFLICT, ConfigInvalid."""
+        if name in self._bots.bots:
+            raise Refused(
+                "CONFLICT", f"there is a bot {name} already", remedy="Choose another name.", key=name
+            )
+        manifests = [installed.manifest for installed in self._registry.plugins.values()]
+        candidate = {**self._admin_bots, name: entry}
+        specs = resolve_bots(manifests, self._config.settings.bots, candidate, self._environ)
+        spec = next(spec for spec in specs if spec.name == name)
+        found = [*spec.problems, *spec.config.problems]
+        if found:
+            text = "; ".join(f"{one.key}: expected {one.expected}" for one in found)
+            raise Refused(
+                "CONFIG_INVALID", text, remedy=" ".join(one.remedy for one in found), key=found[0].key
+            )
+        self._admin_bots = candidate
+        self._keep_bot(name)
+        self.settle_bots()
+
+    def switch_bot(self, name: str, *, enabled: bool) -> None:
+        """Switch a bot on or off. Raises Refused NOT_FOUND, CONFIG_PINNED."""
+        self._changeable(name)
+        entry = self._admin_bots.get(name, BotEntry(adapter=self._bots.bots[name].spec.adapter))
+        self._admin_bots[name] = entry.model_copy(update={"enabled": enabled})
+        self._keep_bot(name)
+        self.settle_bots()
+
+    def remove_bot(self, name: str) -> None:
+        """Remove a bot that the operator added. Raises Refused NOT_FOUND, CONFIG_PINNED."""
+        self._changeable(name)
+        if name not in self._admin_bots or self._bots.bots[name].spec.source != "admin":
+            raise Refused(
+                "CONFIG_PINNED",
+                f"bot {name} comes with its adapter",
+                remedy=f"jackfield bot disable {name}",
+                source="manifest",
+            )
+        del self._admin_bots[name]
+        self._journal.put(Put(BOTS_BUCKET, name, None))
+        self.settle_bots()
+
+    def _changeable(self, name: str) -> None:
+        bot = self._bots.bots.get(name)
+        if bot is None:
+            raise Refused("NOT_FOUND", f"there is no bot {name!r}", remedy="See `jackfield bot list`.")
+        if bot.spec.source == "file":
+            raise Refused(
+                "CONFIG_PINNED",
+                f"bot {name} is declared in jackfield.yaml",
+                remedy=f"Change bots.{name} there.",
+                source="file",
+            )
+
+    def _keep_bot(self, name: str) -> None:
+        entry = self._admin_bots[name].model_dump(exclude_defaults=True)
+        self._journal.put(Put(BOTS_BUCKET, name, json.dumps(entry).encode()))

@@ -1,0 +1,58 @@
+"""Finding plugins, starting them, and keeping them alive."""
+
+from .bootstrap import Bootstrap
+from .discovery import Candidate, Found, PluginSource, builtin_sources, discover
+from .errors import (
+    CannotStart,
+    LaunchFailed,
+    ManifestMissing,
+    PluginDuplicate,
+    SupervisorError,
+    UnknownPlugin,
+)
+from .follower import LogLine
+from .launcher import Exit, Launcher, LaunchSpec, Running
+from .logfiles import tail
+from .policy import RestartRules
+from .process import ProcessLauncher
+from .spec import EXTERNAL, PluginSnapshot, PluginSpec, plan
+from .state import TRANSITIONS, Reason, State
+from .supervisor import Supervisor
+from .surroundings import Endpoint, EndpointOpener, Link, Listener, Surroundings, Timing
+
+__all__ = [
+    "EXTERNAL",
+    "TRANSITIONS",
+    "Bootstrap",
+    "Candidate",
+    "CannotStart",
+    "Endpoint",
+    "EndpointOpener",
+    "Exit",
+    "Found",
+    "LaunchFailed",
+    "LaunchSpec",
+    "Launcher",
+    "Link",
+    "Listener",
+    "LogLine",
+    "ManifestMissing",
+    "PluginDuplicate",
+    "PluginSnapshot",
+    "PluginSource",
+    "PluginSpec",
+    "ProcessLauncher",
+    "Reason",
+    "RestartRules",
+    "Running",
+    "State",
+    "Supervisor",
+    "SupervisorError",
+    "Surroundings",
+    "Timing",
+    "UnknownPlugin",
+    "builtin_sources",
+    "discover",
+    "plan",
+    "tail",
+]

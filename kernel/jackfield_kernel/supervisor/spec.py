@@ -1,0 +1,76 @@
+"""What the supervisor is told about one plugin, and what it tells about it."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config import KernelConfig, PluginEntry
+from ..manifest import Manifest
+from .discovery import Found
+from .state import Reason, State
+
+EXTERNAL = "external"
+"""Launcher name of a plugin that someone else starts: `run: {remote: true}`, or a developer's IDE."""
+
+DISABLED = Reason("DISABLED", "It is switched off.")
+
+
+@dataclass(frozen=True)
+class PluginSpec:
+    """One plugin to run.
+
+    Without a manifest, `error` says why it cannot; `hold` says why it is not started.
+    """
+
+    name: str
+    manifest: Manifest | None
+    origin: str
+    launcher: str = "process"
+    python_path: Path | None = None
+    hold: Reason | None = None
+    error: Reason | None = None
+
+
+@dataclass(frozen=True)
+class PluginSnapshot:
+    """Everything `plugin list` and `plugin show` say about one plugin. Times are seconds."""
+
+    name: str
+    version: str
+    kind: str
+    origin: str
+    boundary: str
+    state: State
+    reason: Reason
+    ready: bool
+    session: str | None
+    pid: int | None
+    uptime: float | None
+    starts: int
+    next_start_in: float | None
+    addresses: tuple[tuple[str, str], ...]
+    last_exit: Reason | None
+    last_lines: tuple[str, ...]
+
+
+def plan(found: Found, config: KernelConfig, approved: Container[str]) -> PluginSpec:
+    """Turn what was found into what to run.
+
+    `approved` holds the names whose grants the operator answered yes to.
+    """
+    entry = config.settings.plugins.get(found.name, PluginEntry())
+    if found.manifest is None:
+        error = found.error
+        reason = error.reason if error else "MANIFEST_MISSING"
+        text, remedy = (error.message, error.remedy) if error else ("", "")
+        return PluginSpec(found.name, None, found.origin, error=Reason(reason, text, remedy))
+    hold = None
+    if not entry.enabled:
+        hold = Reason("DISABLED", "It is switched off.", f"Set plugins.{found.name}.enabled to true.")
+    elif not found.trusted and found.name not in config.settings.plugins and found.name not in approved:
+        text = "Nobody approved the grants it asks for."
+        hold = Reason("NEEDS_APPROVAL", text, f"Run `jackfield plugin enable {found.name}`.")
+    launcher = EXTERNAL if found.manifest.run.remote else entry.launcher or "process"
+    return PluginSpec(found.name, found.manifest, found.origin, launcher, found.python_path, hold)

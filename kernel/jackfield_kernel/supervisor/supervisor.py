@@ -1,0 +1,205 @@
+"""All plugins of one kernel: one task each, the heartbeat clock, and the verbs of operators and sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from .errors import CannotStart, UnknownPlugin
+from .follower import LogFollower
+from .gate import StartGate
+from .life import PluginLife
+from .run import DRAIN_RESTART, DRAIN_SHUTDOWN, DRAIN_STOP
+from .spec import DISABLED, PluginSnapshot, PluginSpec
+from .state import Reason, State
+from .surroundings import Link, Listener, Surroundings
+
+_log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Starts, watches and restarts plugins. All methods are called on the event loop that `run` runs on.
+
+    What sessions report about a plugin that is not installed or not running is ignored: the process may have
+    ended while the report was on its way.
+    """
+
+    def __init__(self, around: Surroundings, specs: Sequence[PluginSpec] = ()) -> None:
+        self._around = around
+        self._lives: dict[str, PluginLife] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._followers: dict[str, LogFollower] = {}
+        self._listeners: list[Listener] = []
+        self._group: asyncio.TaskGroup | None = None
+        self._closing = asyncio.Event()
+        self._gate = StartGate(around.timing.starts, around.timing.start_patience)
+        for spec in specs:
+            self.add(spec)
+
+    async def run(self) -> None:
+        """Run every plugin until `shutdown`. Cancelling this instead leaves the processes running."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            chores = [group.create_task(self._heartbeats()), group.create_task(self._follow_logs())]
+            for name in self._lives:
+                self._begin(name)
+            await self._closing.wait()
+            async with asyncio.TaskGroup() as drains:
+                for life in self._lives.values():
+                    drains.create_task(life.unwant(Reason("SHUTDOWN"), DRAIN_SHUTDOWN))
+            for task in (*self._tasks.values(), *chores):
+                task.cancel()
+        self._group = None
+
+    def shutdown(self) -> None:
+        """Drain and stop all plugins; `run` returns when none is left."""
+        self._closing.set()
+
+    # Operators' verbs.
+
+    def add(self, spec: PluginSpec) -> None:
+        """Take over a plugin that was found; it starts at once unless held or broken.
+
+        Raises ValueError if known.
+        """
+        if spec.name in self._lives:
+            raise ValueError(f"plugin {spec.name} is already supervised")
+        path = self._around.paths.plugin_log(spec.name)
+        self._lives[spec.name] = PluginLife(spec, self._around, self._gate, self._changed)
+        self._followers[spec.name] = LogFollower(spec.name, path)
+        if self._group is not None:
+            self._begin(spec.name)
+
+    async def remove(self, name: str) -> None:
+        """Stop a plugin and forget it. Raises UnknownPlugin."""
+        await self._life(name).unwant(Reason("REMOVED"))
+        del self._lives[name], self._followers[name]
+        if task := self._tasks.pop(name, None):
+            task.cancel()
+
+    async def enable(self, name: str) -> None:
+        """Start a stopped, held or parked plugin with a clean record. Raises UnknownPlugin, CannotStart."""
+        life = self._startable(name)
+        if life.state not in (State.STARTING, State.ACTIVE):
+            life.want()
+
+    async def disable(self, name: str) -> None:
+        """Drain and stop a plugin until it is enabled. Returns when it is gone. Raises UnknownPlugin."""
+        await self._life(name).unwant(DISABLED)
+
+    async def stop(self, name: str, reason: Reason) -> None:
+        """As `disable`, with a reason of the caller's. Raises UnknownPlugin."""
+        await self._life(name).unwant(reason, DRAIN_STOP)
+
+    async def restart(self, name: str) -> None:
+        """Drain a plugin and start it again; counts nothing. Returns when the old one is gone.
+
+        Raises UnknownPlugin, CannotStart.
+        """
+        life = self._startable(name)
+        await life.unwant(Reason("RESTART"), DRAIN_RESTART)
+        life.want()
+
+    def snapshot(self) -> list[PluginSnapshot]:
+        """Return what is known of every plugin, ordered by name."""
+        return [self._lives[name].snapshot() for name in sorted(self._lives)]
+
+    def plugin(self, name: str) -> PluginSnapshot:
+        """Return what is known of one plugin. Raises UnknownPlugin."""
+        return self._life(name).snapshot()
+
+    def spec(self, name: str) -> PluginSpec:
+        """Return what the supervisor was told of one plugin. Raises UnknownPlugin."""
+        return self._life(name).spec
+
+    def on_change(self, listener: Listener) -> None:
+        """Call `listener(name, state, reason)` at each change of either; it must not block or raise."""
+        self._listeners.append(listener)
+
+    # What the session room reports.
+
+    def registered(self, name: str, session_id: str) -> None:
+        """Register of this plugin was accepted."""
+        if life := self._lives.get(name):
+            life.registered(session_id)
+
+    def attached(self, name: str, link: Link) -> None:
+        """This plugin's control stream opened, for the first time or again."""
+        if life := self._lives.get(name):
+            life.attached(link)
+
+    def heartbeat(self, name: str) -> None:
+        """A heartbeat of this plugin arrived."""
+        if life := self._lives.get(name):
+            life.heartbeat()
+
+    def ready(self, name: str, addresses: Sequence[tuple[str, str]] = ()) -> None:
+        """The plugin can serve, at these (label, url) pairs."""
+        if life := self._lives.get(name):
+            life.ready(tuple(addresses))
+
+    def not_ready(self, name: str, reason: str) -> None:
+        """The plugin lives but cannot serve, for a reason in words."""
+        if life := self._lives.get(name):
+            life.not_ready(reason)
+
+    def detached(self, name: str, reason: str) -> None:
+        """The plugin's control stream ended. Not to be called for a stream that a newer one replaced."""
+        if life := self._lives.get(name):
+            life.detached(reason)
+
+    def refused(self, name: str, reason: str, text: str = "") -> None:
+        """Register was refused for `reason`, such as WRONG_SECRET or UNSUPPORTED_VERSION; `text` is a
+        sentence.
+        """
+        if life := self._lives.get(name):
+            life.refused(reason, text)
+
+    def excuse(self, name: str) -> None:
+        """The plugin's last crash was explained by a poisonous delivery: it counts no more."""
+        if life := self._lives.get(name):
+            life.excuse()
+
+    def _life(self, name: str) -> PluginLife:
+        if name not in self._lives:
+            raise UnknownPlugin(
+                f"No plugin named {name} is installed.", remedy="See `jackfield plugin list`.", plugin=name
+            )
+        return self._lives[name]
+
+    def _startable(self, name: str) -> PluginLife:
+        life = self._life(name)
+        if error := life.spec.error:
+            raise CannotStart(
+                f"Plugin {name} cannot start ({error.name}): {error.text}", remedy=error.remedy, plugin=name
+            )
+        return life
+
+    def _begin(self, name: str) -> None:
+        assert self._group is not None
+        self._tasks[name] = self._group.create_task(self._lives[name].run(), name=f"plugin {name}")
+
+    def _changed(self, name: str, state: State, reason: Reason) -> None:
+        _log.info("plugin %s is %s: %s", name, state, reason)
+        for listener in self._listeners:
+            listener(name, state, reason)
+
+    async def _heartbeats(self) -> None:
+        interval, clock = self._around.timing.heartbeat, self._around.clock
+        last = clock()
+        while True:
+            await asyncio.sleep(interval)
+            now = clock()
+            # A late tick means that we stood still (a paused machine, a busy loop): nobody else is to blame.
+            on_time = now - last < 1.5 * interval
+            last = now
+            for life in self._lives.values():
+                life.tick(on_time)
+
+    async def _follow_logs(self) -> None:
+        while True:
+            await asyncio.sleep(self._around.timing.log_step)
+            for follower in [follower for follower in self._followers.values() if follower.behind()]:
+                for line in await asyncio.to_thread(follower.step):
+                    self._around.log(line)
