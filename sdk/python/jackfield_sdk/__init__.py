@@ -1,5 +1,6 @@
 """Write plugins for Jackfield in Python. Everything an author needs is exported here."""
 
+from jackfield_sdk.adapter import Adapter
 from jackfield_sdk.adapter_types import (
     AnswerSource,
     BotAddress,
@@ -19,6 +20,7 @@ from jackfield_sdk.adapter_types import (
     StreamOpening,
     UnsentRest,
 )
+from jackfield_sdk.bot import Bot
 from jackfield_sdk.command import CommandContext
 from jackfield_sdk.context import Context
 from jackfield_sdk.entity import Chat, ChatType, Group, Member, MemberRole, User
@@ -50,6 +52,7 @@ from jackfield_sdk.errors import (
     WindowClosed,
 )
 from jackfield_sdk.event import Event
+from jackfield_sdk.incoming import Call, StreamStep, StreamSteps
 from jackfield_sdk.interactive import (
     Actions,
     Button,
@@ -121,9 +124,11 @@ from jackfield_sdk.target import Target
 
 __all__ = [
     "Actions",
+    "Adapter",
     "AmbiguousCall",
     "AnswerSource",
     "AuthExpired",
+    "Bot",
     "BotAddress",
     "BotInvitedToGroup",
     "BotMuted",
@@ -133,6 +138,7 @@ __all__ = [
     "Button",
     "ButtonStyle",
     "Cached",
+    "Call",
     "CallContext",
     "Cancelled",
     "Capabilities",
@@ -220,6 +226,8 @@ __all__ = [
     "SendResult",
     "Sticker",
     "StreamOpening",
+    "StreamStep",
+    "StreamSteps",
     "Target",
     "Text",
     "TextFormat",

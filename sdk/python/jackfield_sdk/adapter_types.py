@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from jackfield_sdk.entity import Chat, Group, User
 from jackfield_sdk.message import TextFormat
+from jackfield_sdk.plain import plain
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ class BotState(IntEnum):
     STOPPED = 4
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class ReplyWindow:
     """How often and how long the platform still lets the bot reply."""
 
@@ -50,7 +51,7 @@ class ReplyWindow:
     closes_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class UnsentRest:
     """The parts of a split message that were not sent, and why."""
 
@@ -59,7 +60,7 @@ class UnsentRest:
     parts: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class SendResult:
     """What came of a message that was sent."""
 
@@ -71,7 +72,7 @@ class SendResult:
     unsent: UnsentRest | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class ReplyReference:
     """Which received message a reply answers."""
 
@@ -80,7 +81,7 @@ class ReplyReference:
     platform_event_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class StreamOpening:
     """How a streamed reply begins. Without `reference` it is sent to the chat unasked."""
 
@@ -90,7 +91,7 @@ class StreamOpening:
     format: TextFormat = TextFormat.UNSPECIFIED
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class BotAddress:
     """Where people or platforms reach a bot; never with a token."""
 
@@ -98,7 +99,7 @@ class BotAddress:
     url: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class OpenedBot:
     """What `open_bot` answers: the bot's own account and its addresses."""
 
@@ -106,7 +107,7 @@ class OpenedBot:
     addresses: tuple[BotAddress, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Capabilities:
     """What works for one bot."""
 
@@ -118,7 +119,7 @@ class Capabilities:
     actions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class ChatDetails:
     """What `get_chat_info` answers."""
 
@@ -128,7 +129,7 @@ class ChatDetails:
     source: AnswerSource = AnswerSource.UNSPECIFIED
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Forwarded:
     """What `forward_message` answers; `emulated` when a copy was fetched and sent."""
 
@@ -136,7 +137,7 @@ class Forwarded:
     emulated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class MediaChunk:
     """One chunk of `fetch_media`, at most 64 KiB; type, name and size stand in the first."""
 
@@ -146,7 +147,7 @@ class MediaChunk:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class FileUrl:
     """A public address of a file, without any token."""
 
@@ -154,7 +155,7 @@ class FileUrl:
     expires_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Page(Generic[T]):
     """One page of a list. An empty `next_page_token` means the last one."""
 

@@ -48,11 +48,12 @@ class Caller:
     ) -> R:
         """Calls `/package.Service/Method` of another plugin and returns its response.
 
-        `request` and `response_type` are messages of the service's contract. `target`: `"<bot>:<chat>"`, a plugin's id,
-        a Target; None: the delivery's bot for the Adapter service, else the only provider. `key` names the call within
-        the delivery, so that a repeat after a crash returns the recorded result; the SDK counts when it is None.
-        `timeout` in seconds, default 60. `on_unknown` says what happens when the provider died in the middle.
-        Raises the JackfieldError that the provider or the kernel answered.
+        `request` and `response_type` are messages of the service's contract. `target`: `"<bot>:<chat>"`, a
+        plugin's id, a Target; None: the delivery's bot for the Adapter service, else the only provider.
+        `key` names the call within the delivery, so that a repeat after a crash returns the recorded
+        result; the SDK counts when it is None. `timeout` in seconds, default 60. `on_unknown` says what
+        happens when the provider died in the middle. Raises the JackfieldError that the provider or the
+        kernel answered.
         """
         where = self._where(method, target)
         body = await self._unary(method, where.to_proto(), str(where), request, key, timeout, on_unknown)
@@ -69,7 +70,8 @@ class Caller:
         key: str | None = None,
         timeout: float | None = None,
     ) -> AsyncIterator[R]:
-        """As `call`, for a method that answers with a stream; iterate over the result. Leaving early cancels the call."""
+        """As `call`, for a method that answers with a stream; iterate over the result. Leaving early
+        cancels the call."""
         where = self._where(method, target)
         stream = await self._open(
             method, where, request, key, timeout, half_closed=True, server_streaming=True
@@ -90,7 +92,8 @@ class Caller:
         with_feedback: bool = False,
         timeout: float | None = None,
     ) -> SendResult:
-        """Sends a message unasked, to `"<bot>:<chat>"` or, under a delivery, to a Chat of its bot. Needs `send`."""
+        """Sends a message unasked, to `"<bot>:<chat>"` or, under a delivery, to a Chat of its bot. Needs
+        `send`."""
         request = adapter_message_pb2.SendMessageRequest(
             message=convert.message_to_proto(as_message(message)), with_feedback=with_feedback
         )
@@ -114,7 +117,8 @@ class Caller:
         key: str | None = None,
         timeout: float | None = None,
     ) -> dict[str, Any]:
-        """Runs an action that only one platform has. Needs the grant `call:jackfield.v1.Adapter/CallPlatformApi`."""
+        """Runs an action that only one platform has. Needs the grant
+        `call:jackfield.v1.Adapter/CallPlatformApi`."""
         request = adapter_bot_pb2.CallPlatformApiRequest(
             action=action, params=wellknown.struct_to_proto(params or {})
         )
@@ -129,7 +133,8 @@ class Caller:
         return wellknown.struct_to_plain(response.result)
 
     async def kernel(self, method: str, request: Any, response_type: type[R]) -> R:
-        """Calls a method of the Kernel service by its short name. Reads and idempotent writes carry no key."""
+        """Calls a method of the Kernel service by its short name. Reads and idempotent writes carry no
+        key."""
         call = Outgoing(KERNEL_SERVICE + method, KERNEL, request.SerializeToString(), self._lease)
         end = await self._link.calls.unary(call)
         response: R = response_type.FromString(end.body)  # type: ignore[attr-defined]
@@ -202,7 +207,8 @@ class Caller:
 
 
 def as_message(message: Message | str) -> Message:
-    """Text becomes a message of one segment. Raises TypeError for anything else, ValueError for an empty one."""
+    """Text becomes a message of one segment. Raises TypeError for anything else, ValueError for an empty
+    one."""
     if isinstance(message, str):
         message = Message(message)
     if not isinstance(message, Message):

@@ -27,9 +27,10 @@ from jackfield_sdk.target import Target
 class Context(Caller):
     """One attempt at one delivery.
 
-    Returning from the handler acknowledges the event, together with its emits and key-value writes. Raising `Retry`, or
-    an error marked retryable, offers it again; raising anything else makes it a dead letter. Calls are recorded: after
-    a crash the same handler runs again and gets the recorded results, so write it so that it makes the same calls.
+    Returning from the handler acknowledges the event, together with its emits and key-value writes. Raising
+    `Retry`, or an error marked retryable, offers it again; raising anything else makes it a dead letter.
+    Calls are recorded: after a crash the same handler runs again and gets the recorded results, so write it
+    so that it makes the same calls.
     """
 
     def __init__(self, link: Link, lease: Lease, event: Event, plugin: str) -> None:
@@ -121,7 +122,8 @@ class Context(Caller):
     ) -> SendResult:
         """Answers the event in its own chat; needs the grant `reply`.
 
-        A received message is replied to, an interaction answered; for any other event the chat gets a message.
+        A received message is replied to, an interaction answered; for any other event the chat gets a
+        message.
         """
         event = self.event
         chain = convert.message_to_proto(as_message(message))
@@ -201,7 +203,8 @@ class Context(Caller):
         return tuple(response.degraded)
 
     async def ask(self, prompt: Message | str | None = None, timeout: float = 300.0) -> Event:
-        """Sends a prompt and returns the sender's next event in this lane. Raises TimeoutError after `timeout` seconds.
+        """Sends a prompt and returns the sender's next event in this lane. Raises TimeoutError after
+        `timeout` seconds.
 
         Without a prompt it only waits. An event that comes too late is handled on its own.
         """

@@ -1,8 +1,9 @@
 """Two-way conversion between plain classes and messages of the contract, driven by the descriptors.
 
-A plain class has a field of the same name for every field of its message; the tests fail where one is missing. Three
-shapes differ: a `Message` is its segments, a `Segment` or `Control` is the class of what is set in it, and the payload
-of an event is one field. What a newer contract adds is ignored, a segment of a newer contract becomes `Unknown`.
+A plain class has a field of the same name for every field of its message; the tests fail where one is
+missing. Three shapes differ: a `Message` is its segments, a `Segment` or `Control` is the class of what is
+set in it, and the payload of an event is one field. What a newer contract adds is ignored, a segment of a
+newer contract becomes `Unknown`.
 """
 
 from __future__ import annotations
@@ -80,6 +81,11 @@ def to_plain(proto: Any) -> Any:
 def to_proto(plain: Any) -> Any:
     """The message of any plain object that has one. Raises KeyError for one that has none."""
     return _codecs()[_names_by_class()[type(plain)]].to_proto(plain)
+
+
+def is_paired(plain: object) -> bool:
+    """True when the object's class has a message of its own."""
+    return type(plain) in _names_by_class()
 
 
 def value_to_plain(field: FieldDescriptor, value: Any) -> Any:
@@ -162,8 +168,12 @@ def _reader(plain_class: type[Any], proto_class: type[Any]) -> Convert:
     lists = [(name, convert) for name, f, convert in rest if f.is_repeated]
     enums = [(name, convert) for name, f, convert in rest if not f.has_presence and not f.is_repeated]
 
+    defaults = vars(plain_class())
+    new, put = object.__new__, object.__setattr__
+
     def read(proto: Any) -> Any:
-        values = dict(zip(scalars, get(proto), strict=True))
+        values = defaults.copy()
+        values.update(zip(scalars, get(proto), strict=True))
         for name, convert in with_presence:
             if proto.HasField(name):
                 values[name] = convert(getattr(proto, name))
@@ -177,7 +187,10 @@ def _reader(plain_class: type[Any], proto_class: type[Any]) -> Convert:
             which = proto.WhichOneof(PAYLOAD)
             if which is not None:
                 values[PAYLOAD] = chosen[which](getattr(proto, which))
-        return plain_class(**values)
+        # Past the constructor, which would only gather the same dict again.
+        plain = new(plain_class)
+        put(plain, "__dict__", values)
+        return plain
 
     return read
 
@@ -217,7 +230,8 @@ def _writer(proto_class: type[Any]) -> Convert:
 
 
 def _skips_empty(field: FieldDescriptor) -> bool:
-    """Empty text in a oneof means that another member is set; elsewhere an empty value is the default anyway."""
+    """Empty text in a oneof means that another member is set; elsewhere an empty value is the default
+    anyway."""
     if field.type == FieldDescriptor.TYPE_MESSAGE:
         return False
     real_oneof = field.containing_oneof is not None and len(field.containing_oneof.fields) > 1
@@ -239,7 +253,7 @@ def _message_codec() -> Codec:
     segment = functools.cache(lambda: _codecs()["jackfield.v1.Segment"])
 
     def read(proto: message_pb2.Message) -> Message:
-        return Message(tuple(map(segment().to_plain, proto.segments)))
+        return Message.from_segments(tuple(map(segment().to_plain, proto.segments)))
 
     def write(message: Message) -> message_pb2.Message:
         return message_pb2.Message(segments=[segment().to_proto(part) for part in message.segments])
@@ -248,7 +262,8 @@ def _message_codec() -> Codec:
 
 
 def _choice_codec(descriptor: Descriptor, oneof: str, otherwise: type[Any] | None) -> Codec:
-    """`otherwise` stands for content that this version does not know; without one, it is an error of the sender."""
+    """`otherwise` stands for content that this version does not know; without one, it is an error of the
+    sender."""
     fields = descriptor.oneofs_by_name[oneof].fields
     readers = {f.name: _field_codec(f).to_plain for f in fields}
     writers = {_class_of(f): (f.name, _field_codec(f).to_proto) for f in fields}

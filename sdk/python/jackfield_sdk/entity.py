@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from urllib.parse import unquote
+
+from jackfield_sdk.plain import plain
 
 
 class ChatType(IntEnum):
@@ -26,7 +27,7 @@ class MemberRole(IntEnum):
     MEMBER = 3
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Chat:
     """A conversation. `str(chat)` is `<type>:<id>[:<thread_id>]`; `Chat.parse` reads it back."""
 
@@ -71,7 +72,7 @@ def _escape(part: str) -> str:
     return part.replace("%", "%25").replace(":", "%3A")
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class User:
     """An account on a platform."""
 
@@ -83,7 +84,7 @@ class User:
     remark: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Group:
     """A group chat, or the server that holds channels. `member_count` is None when unknown."""
 
@@ -95,7 +96,7 @@ class Group:
     owner_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Member:
     """One user in one group."""
 

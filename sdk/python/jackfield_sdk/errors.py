@@ -42,9 +42,11 @@ from jackfield_sdk import wellknown
 
 
 class JackfieldError(Exception):
-    """An error that crosses the wire typed. Subclasses give `reason`, gRPC `code` and whether it may pass by itself.
+    """An error that crosses the wire typed. Subclasses give `reason`, gRPC `code` and whether it may pass
+    by itself.
 
-    `retry_after` is in seconds, None for the caller's own back-off. Never put a secret into message or metadata.
+    `retry_after` is in seconds, None for the caller's own back-off. Never put a secret into message or
+    metadata.
     """
 
     reason: str = "INTERNAL"
@@ -227,7 +229,8 @@ class ContractMismatch(JackfieldError):
 
 
 class Retry(Exception):
-    """Raised by a handler to see the event again. `after` in seconds or as timedelta; None: the kernel's back-off."""
+    """Raised by a handler to see the event again. `after` in seconds or as timedelta; None: the kernel's
+    back-off."""
 
     default_reason: ClassVar[str] = "the handler asked to see the event again"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,15 +16,17 @@ from jackfield_sdk.payload import (
     MessageReceived,
     Payload,
 )
+from jackfield_sdk.plain import plain
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@plain(kw_only=True)
 class Event:
     """One occurrence, immutable.
 
-    An adapter fills `payload`, `chat`, `sender` and what else it knows; `id`, `type` and `time` are filled at publish
-    when they are empty; `bot`, `platform` and `plugin` are stamped by the kernel. At most one of `raw`, `raw_json`,
-    `raw_blob_id` holds the native update; use `native()` to read it. A payload of a newer contract is None.
+    An adapter fills `payload`, `chat`, `sender` and what else it knows; `id`, `type` and `time` are filled
+    at publish when they are empty; `bot`, `platform` and `plugin` are stamped by the kernel. At most one of
+    `raw`, `raw_json`, `raw_blob_id` holds the native update; use `native()` to read it. A payload of a
+    newer contract is None.
     """
 
     payload: Payload | None = None

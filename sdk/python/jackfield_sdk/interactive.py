@@ -1,9 +1,11 @@
-"""Controls inside a message: buttons, selects and forms. Answers come as `interaction.received` or as text."""
+"""Controls inside a message: buttons, selects and forms. Answers come as `interaction.received` or as
+text."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from jackfield_sdk.plain import plain
 
 
 class ButtonStyle(IntEnum):
@@ -27,7 +29,7 @@ class FormFieldType(IntEnum):
     FILE = 7
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Button:
     """Pressed once; with `url` it opens an address instead."""
 
@@ -38,7 +40,7 @@ class Button:
     value: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Option:
     """One choice of a `Select` or of a form field."""
 
@@ -47,7 +49,7 @@ class Option:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Select:
     """A list to choose from."""
 
@@ -58,7 +60,7 @@ class Select:
     max_values: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class FormField:
     """One field of a `Form`."""
 
@@ -73,7 +75,7 @@ class FormField:
 Control = Button | Select
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Actions:
     """Buttons and selects, answered one by one. `id` comes back as `controls_id`."""
 
@@ -81,7 +83,7 @@ class Actions:
     controls: tuple[Control, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Form:
     """Fields to fill in, and the buttons that send them."""
 

@@ -1,4 +1,5 @@
-"""The plugin's own keys. Under a delivery writes wait for its end and are committed with it, or not at all."""
+"""The plugin's own keys. Under a delivery writes wait for its end and are committed with it, or not at
+all."""
 
 from __future__ import annotations
 
@@ -79,8 +80,8 @@ class Kv:
     ) -> int | None:
         """Writes only where `version` is in force, 0 for "must not exist".
 
-        With `now`, and outside deliveries, returns the new version or raises Conflict. Under a delivery a conflict shows
-        at its end: nothing of it is committed and the event is offered again.
+        With `now`, and outside deliveries, returns the new version or raises Conflict. Under a delivery a
+        conflict shows at its end: nothing of it is committed and the event is offered again.
         """
         write = _write(key, value, ttl)
         write.if_version = version

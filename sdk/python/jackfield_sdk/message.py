@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any, TypeVar
 
 from jackfield_sdk.entity import Chat
 from jackfield_sdk.interactive import Actions, Form
+from jackfield_sdk.plain import plain
 
 
 class TextFormat(IntEnum):
@@ -28,7 +28,7 @@ class FaceKind(IntEnum):
     RPS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Text:
     """Text, preserved exactly."""
 
@@ -41,7 +41,7 @@ def markdown(text: str) -> Text:
     return Text(text, TextFormat.MARKDOWN)
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Mention:
     """A user addressed by name."""
 
@@ -49,12 +49,12 @@ class Mention:
     display: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class MentionAll:
     """Everyone in the chat addressed."""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Quote:
     """The message that this one answers."""
 
@@ -64,9 +64,10 @@ class Quote:
     origin: Message | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Media:
-    """A handle to bytes: one of `platform_id`, `url`, `blob_id`; never a path. `size` in bytes, 0 when unknown."""
+    """A handle to bytes: one of `platform_id`, `url`, `blob_id`; never a path. `size` in bytes, 0 when
+    unknown."""
 
     platform_id: str = ""
     url: str = ""
@@ -76,14 +77,14 @@ class Media:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Image:
     """A picture."""
 
     media: Media | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Voice:
     """A voice recording."""
 
@@ -91,7 +92,7 @@ class Voice:
     duration: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Video:
     """A film."""
 
@@ -100,14 +101,14 @@ class Video:
     cover: Media | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class File:
     """A document."""
 
     media: Media | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class ForwardNode:
     """One message of a `Forward`."""
 
@@ -118,7 +119,7 @@ class ForwardNode:
     time: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Forward:
     """A bundle of messages shown as one."""
 
@@ -130,7 +131,7 @@ class Forward:
     nodes: tuple[ForwardNode, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Face:
     """A small picture from the platform's own set, a die or a hand game."""
 
@@ -139,7 +140,7 @@ class Face:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Sticker:
     """A sticker."""
 
@@ -149,7 +150,7 @@ class Sticker:
     media: Media | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Location:
     """A place, in degrees (WGS 84)."""
 
@@ -159,7 +160,7 @@ class Location:
     address: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Unknown:
     """Received content that no segment expresses, also segments of a newer contract. Never sent."""
 
@@ -167,7 +168,7 @@ class Unknown:
     native_type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class PlatformSegment:
     """Content that exists on one platform only."""
 
@@ -199,7 +200,8 @@ _S = TypeVar("_S")
 
 
 class Message:
-    """A chain of segments: `Message("hello")`, `Message(Text("see "), Image(Media(url=...)))`, `a + " and " + b`."""
+    """A chain of segments: `Message("hello")`, `Message(Text("see "), Image(Media(url=...)))`, `a + " and "
+    + b`."""
 
     __slots__ = ("segments",)
 
@@ -212,6 +214,13 @@ class Message:
     def of(cls, *parts: str | Segment | Message | Iterable[Segment]) -> Message:
         """The same as the constructor, for whoever likes to read it so."""
         return cls(*parts)
+
+    @classmethod
+    def from_segments(cls, segments: tuple[Segment, ...]) -> Message:
+        """From segments that are known to be nothing else: skips the constructor's look at each part."""
+        message = cls.__new__(cls)
+        object.__setattr__(message, "segments", segments)
+        return message
 
     @classmethod
     def markdown(cls, text: str) -> Message:

@@ -1,4 +1,5 @@
-"""Which plain class stands for which message of the contract. `convert.py` does the rest by their field names."""
+"""Which plain class stands for which message of the contract. `convert.py` does the rest by their field
+names."""
 
 from __future__ import annotations
 

@@ -1,14 +1,15 @@
-"""What happened: one class per event type. Conversation and acting user stand in the event and are not repeated."""
+"""What happened: one class per event type. Conversation and acting user stand in the event and are not
+repeated."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum
 from typing import Any
 
 from jackfield_sdk.entity import Group, User
 from jackfield_sdk.message import Message
+from jackfield_sdk.plain import plain
 
 
 class FeedbackType(IntEnum):
@@ -47,32 +48,32 @@ class Restriction(IntEnum):
     BAN = 2
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class MessageReceived:
     """`message.received`: someone wrote."""
 
     message_id: str = ""
-    message: Message = field(default_factory=Message)
+    message: Message = Message()
     mentions_bot: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class MessageEdited:
     """`message.edited`: a message was changed; `message` is the whole content afterwards."""
 
     message_id: str = ""
-    message: Message = field(default_factory=Message)
+    message: Message = Message()
     edit_stamp: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class MessageDeleted:
     """`message.deleted`: a message was deleted or recalled."""
 
     message_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class MessageReaction:
     """`message.reaction`: a reaction was added or removed."""
 
@@ -81,7 +82,7 @@ class MessageReaction:
     is_add: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class FeedbackReceived:
     """`feedback.received`: someone rated a reply of the bot."""
 
@@ -93,7 +94,7 @@ class FeedbackReceived:
     stream_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class InteractionReceived:
     """`interaction.received`: a button, a choice, a form or a native command."""
 
@@ -105,7 +106,7 @@ class InteractionReceived:
     message_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class GroupMemberJoined:
     """`group.member_joined`."""
 
@@ -115,7 +116,7 @@ class GroupMemberJoined:
     join_type: JoinType = JoinType.UNSPECIFIED
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class GroupMemberLeft:
     """`group.member_left`."""
 
@@ -125,7 +126,7 @@ class GroupMemberLeft:
     operator: User | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class GroupMemberBanned:
     """`group.member_banned`; without `duration` for good."""
 
@@ -136,7 +137,7 @@ class GroupMemberBanned:
     restriction: Restriction = Restriction.UNSPECIFIED
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class GroupMemberUnbanned:
     """`group.member_unbanned`."""
 
@@ -146,7 +147,7 @@ class GroupMemberUnbanned:
     restriction: Restriction = Restriction.UNSPECIFIED
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class GroupInfoUpdated:
     """`group.info_updated`."""
 
@@ -155,7 +156,7 @@ class GroupInfoUpdated:
     changed_fields: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class FriendRequestReceived:
     """`friend.request_received`: the sender asks to become a contact."""
 
@@ -163,17 +164,17 @@ class FriendRequestReceived:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class FriendAdded:
     """`friend.added`."""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class FriendRemoved:
     """`friend.removed`."""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class BotInvitedToGroup:
     """`bot.invited_to_group`; without `request_id` the bot is inside already."""
 
@@ -182,7 +183,7 @@ class BotInvitedToGroup:
     request_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class BotRemovedFromGroup:
     """`bot.removed_from_group`."""
 
@@ -190,7 +191,7 @@ class BotRemovedFromGroup:
     operator: User | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class BotMuted:
     """`bot.muted`; without `duration` for good."""
 
@@ -199,7 +200,7 @@ class BotMuted:
     duration: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class BotUnmuted:
     """`bot.unmuted`."""
 
@@ -207,7 +208,7 @@ class BotUnmuted:
     operator: User | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class PlatformEvent:
     """`platform.<platform>.<action>`: a native event with no common type."""
 
@@ -215,7 +216,7 @@ class PlatformEvent:
     data: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class CustomEvent:
     """`<plugin id>.<name>`: an event that a plugin defines."""
 

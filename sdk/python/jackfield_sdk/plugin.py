@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from jackfield_sdk import patterns
+from jackfield_sdk.adapter import Adapter
+from jackfield_sdk.adapter_host import AdapterHost
 from jackfield_sdk.command import CommandHandler, invoke_method
 from jackfield_sdk.context import Context
 from jackfield_sdk.event import Event
-from jackfield_sdk.link.link import Link
 from jackfield_sdk.link.methods import Method, methods_of
 from jackfield_sdk.plugin_context import PluginContext
+from jackfield_sdk.runtime import Runtime
 from jackfield_sdk.serve import serve
 
 Handler = Callable[[Context, Event], Awaitable[None]]
 Observer = Callable[[PluginContext, Event], Awaitable[None]]
 Hook = Callable[[PluginContext], Awaitable[None]]
-MethodSource = Callable[[Callable[[], Link]], list[Method]]
-F = TypeVar("F", bound=Callable[..., Any])
+MethodSource = Callable[[Runtime], list[Method]]
 
 
 class Plugin:
     """Collects what a plugin does; `run` serves it.
 
-    A plugin object holds registrations only, so a test may run it as often as it likes. `version` is stated to the
-    kernel; `concurrency` bounds the deliveries that run at once (0: the kernel's default of 64).
+    A plugin object holds registrations only, so a test may run it as often as it likes. `version` is stated
+    to the kernel; `concurrency` bounds the deliveries that run at once (0: the kernel's default of 64).
     """
 
     def __init__(self, name: str | None = None, *, version: str = "", concurrency: int = 0) -> None:
@@ -41,7 +42,8 @@ class Plugin:
         self._chosen: dict[str, Handler | None] = {}
 
     def on(self, pattern: str = "*") -> Callable[[Handler], Handler]:
-        """Handles the events of a pattern. Of several that match, the most specific one alone gets the event."""
+        """Handles the events of a pattern. Of several that match, the most specific one alone gets the
+        event."""
         patterns.check(pattern)
 
         def register(handler: Handler) -> Handler:
@@ -54,7 +56,8 @@ class Plugin:
         return register
 
     def observe(self, pattern: str = "*") -> Callable[[Observer], Observer]:
-        """Sees the events of a pattern without answering for them; the manifest's `observes` names them too."""
+        """Sees the events of a pattern without answering for them; the manifest's `observes` names them
+        too."""
         patterns.check(pattern)
 
         def register(observer: Observer) -> Observer:
@@ -75,17 +78,26 @@ class Plugin:
         return register
 
     def service(self, servicer: Any) -> Any:
-        """Serves every method of a generated asyncio servicer to other plugins. Raises TypeError for anything else."""
+        """Serves every method of a generated asyncio servicer to other plugins. Raises TypeError for
+        anything else."""
         methods = methods_of(servicer)
-        self._services.append(lambda link: methods)
+        self._services.append(lambda runtime: methods)
         return servicer
 
-    def provide(self, source: MethodSource) -> None:
-        """Serves methods that need the link: how adapters register themselves."""
-        self._services.append(source)
+    def adapter(self, adapter: Adapter) -> Adapter:
+        """Serves an adapter."""
+
+        def serve_adapter(runtime: Runtime) -> list[Method]:
+            host = AdapterHost(adapter, runtime)
+            runtime.add_host(host)
+            return host.methods()
+
+        self._services.append(serve_adapter)
+        return adapter
 
     def setup(self, hook: Hook) -> Hook:
-        """Runs once, after the first contact with the kernel and before any event. A failure ends the process."""
+        """Runs once, after the first contact with the kernel and before any event. A failure ends the
+        process."""
         self.setup_hooks.append(hook)
         return hook
 
@@ -115,9 +127,9 @@ class Plugin:
         """All observers of a type, in order of registration."""
         return [observer for pattern, observer in self._observers if patterns.matches(pattern, event_type)]
 
-    def methods(self, link: Callable[[], Link]) -> dict[str, Method]:
-        """Everything that is served, by full method name."""
-        methods = [method for source in self._services for method in source(link)]
+    def methods(self, runtime: Runtime) -> dict[str, Method]:
+        """Everything that is served in one run, by full method name."""
+        methods = [method for source in self._services for method in source(runtime)]
         if self._commands:
-            methods.append(invoke_method(self._commands, link))
+            methods.append(invoke_method(self._commands, lambda: runtime.link))
         return {method.path: method for method in methods}

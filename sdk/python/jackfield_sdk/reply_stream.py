@@ -19,10 +19,11 @@ OpenCall = Callable[[adapter_message_pb2.StreamReplyRequest], Awaitable[CallStre
 
 
 class ReplyStream:
-    """Use it as `async with ctx.stream() as stream`; the block's end settles the message, an exception cancels it.
+    """Use it as `async with ctx.stream() as stream`; the block's end settles the message, an exception
+    cancels it.
 
-    Texts are cumulative, so a lost connection costs nothing: the stream is opened again under the same key, with the
-    text so far, and the adapter goes on with the message that it had begun.
+    Texts are cumulative, so a lost connection costs nothing: the stream is opened again under the same key,
+    with the text so far, and the adapter goes on with the message that it had begun.
     """
 
     def __init__(self, opening: adapter_message_pb2.StreamOpening, open_call: OpenCall) -> None:

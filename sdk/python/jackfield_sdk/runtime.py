@@ -21,6 +21,7 @@ from jackfield_sdk.link.serving import TRACEBACK_BYTES
 from jackfield_sdk.plugin_context import PluginContext
 
 if TYPE_CHECKING:
+    from jackfield_sdk.adapter_host import AdapterHost
     from jackfield_sdk.plugin import Plugin
 
 DRAIN_SECONDS = 10.0
@@ -42,7 +43,8 @@ class Runtime:
         self._observed: deque[frame_pb2.Delivery] = deque()
         self._observable = asyncio.Event()
         self._config = frame_pb2.Config()
-        self.link = Link(bootstrap, identity, plugin.methods(lambda: self.link), self)
+        self._hosts: list[AdapterHost] = []
+        self.link = Link(bootstrap, identity, plugin.methods(self), self)
         self.context = PluginContext(self.link, self._config)
 
     async def run(self) -> int:
@@ -61,6 +63,10 @@ class Runtime:
         goaway = frame_pb2.Goaway(reason="stop", deadline=wellknown.seconds_to_proto(DRAIN_SECONDS))
         self.link.send(frame_pb2.Frame(goaway=goaway))
         self._finish.set()
+
+    def add_host(self, host: AdapterHost) -> None:
+        """An adapter of this run, set up before and torn down after everything else."""
+        self._hosts.append(host)
 
     # What the link tells.
 
@@ -83,7 +89,8 @@ class Runtime:
         except JackfieldError as error:
             return _nack(error_to_proto(error), error.retry_after)
         except Exception as fault:
-            # The border between an author's code and the wire: whatever it raises becomes a dead letter's reason.
+            # The border between an author's code and the wire: whatever it raises becomes a dead letter's
+            # reason.
             logger.exception("handler failed for %s", delivery.delivery_id)
             return _nack(_failed(fault))
 
@@ -119,6 +126,8 @@ class Runtime:
         if connection.done():
             return connection.result()
         try:
+            for host in self._hosts:
+                await host.setup()
             for hook in self._plugin.setup_hooks:
                 await hook(self.context)
         except Exception as fault:
@@ -140,6 +149,8 @@ class Runtime:
         await self.link.serving.drain(self._deadline)
         for hook in reversed(self._plugin.teardown_hooks):
             await _guarded(hook, self.context)
+        for host in self._hosts:
+            await _guarded(host.teardown)
         try:
             async with asyncio.timeout(CONFIRM_SECONDS):
                 await self.link.deliveries.emptied()

@@ -31,7 +31,8 @@ def serve(plugin: Plugin) -> None:
 
 
 def identity_of(plugin: Plugin) -> Identity:
-    """What the plugin says about itself. JACKFIELD_ORPHAN_TIMEOUT in seconds bounds the life without a kernel."""
+    """What the plugin says about itself. JACKFIELD_ORPHAN_TIMEOUT in seconds bounds the life without a
+    kernel."""
     orphan = float(os.environ.get(ORPHAN_VARIABLE, ORPHAN_SECONDS))
     return Identity(version=plugin.version, concurrency=plugin.concurrency, orphan_timeout=orphan)
 

@@ -14,7 +14,8 @@ KERNEL = frame_pb2.CallTarget(plugin="kernel")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A bot (its adapter answers), perhaps with a chat, or a plugin. All empty: the only provider of the service."""
+    """A bot (its adapter answers), perhaps with a chat, or a plugin. All empty: the only provider of the
+    service."""
 
     bot: str = ""
     chat: Chat | None = None

@@ -38,7 +38,8 @@ class Bootstrap:
 
 
 def read_bootstrap(path: str | None = None) -> Bootstrap:
-    """Reads `path`, else the file that JACKFIELD_BOOTSTRAP names. Raises NotStartedByKernel with what to do."""
+    """Reads `path`, else the file that JACKFIELD_BOOTSTRAP names. Raises NotStartedByKernel with what to
+    do."""
     path = path or os.environ.get(VARIABLE, "")
     if not path:
         raise NotStartedByKernel(

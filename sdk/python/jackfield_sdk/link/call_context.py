@@ -210,7 +210,8 @@ _REASONS = {
 
 
 def jackfield_context(context: Any) -> CallContext:
-    """Who calls and about which bot and chat, from the context of a servicer registered with `plugin.service`."""
+    """Who calls and about which bot and chat, from the context of a servicer registered with
+    `plugin.service`."""
     if not isinstance(context, IncomingCall):
         raise TypeError("this servicer was not called through the kernel")
     return context.jackfield

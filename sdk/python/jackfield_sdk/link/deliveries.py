@@ -134,7 +134,8 @@ class Deliveries:
         self._note_empty()
 
     def input(self, frame: frame_pb2.Input) -> None:
-        """A further event of a running delivery. For one that ended it is delivered on its own, by the kernel."""
+        """A further event of a running delivery. For one that ended it is delivered on its own, by the
+        kernel."""
         lease = self._leases.get(frame.fence)
         if lease is not None and lease.outcome is None:
             lease.add_input(frame.event)
@@ -155,6 +156,8 @@ class Deliveries:
         await self._emptied.wait()
 
     async def _run(self, lease: Lease) -> None:
+        # Stands when the handler ends by something that is no Exception, such as SystemExit.
+        outcome = frame_pb2.Settle(nack=frame_pb2.Nack(error=error_to_proto(_ended())))
         try:
             outcome = await self._handle(lease)
         except asyncio.CancelledError:
@@ -164,7 +167,8 @@ class Deliveries:
                 outcome = frame_pb2.Settle(release=frame_pb2.Release(reason=error.message))
             else:
                 outcome = released("draining")
-        self._settle(lease, outcome)
+        finally:
+            self._settle(lease, outcome)
 
     def _settle(self, lease: Lease, outcome: frame_pb2.Settle) -> None:
         lease.outcome = outcome
@@ -187,3 +191,7 @@ class Deliveries:
 def released(reason: str) -> frame_pb2.Settle:
     """A delivery given back untouched."""
     return frame_pb2.Settle(release=frame_pb2.Release(reason=reason))
+
+
+def _ended() -> JackfieldError:
+    return JackfieldError("the handler ended the process", reason="HANDLER_FAILED")

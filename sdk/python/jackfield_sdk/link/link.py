@@ -126,7 +126,8 @@ class Link:
                 if loop.time() - self.last_heard > self._identity.orphan_timeout:
                     raise Orphaned(f"no kernel for {self._identity.orphan_timeout:.0f} s")
                 if failures:
-                    # The first try comes at once; later ones spread, so that a hundred plugins do not come together.
+                    # The first try comes at once; later ones spread, so that a hundred plugins do not come
+                    # together.
                     await asyncio.sleep(self._random.uniform(0, min(LONGEST_PAUSE, 0.05 * 2**failures)))
 
     async def close(self) -> None:

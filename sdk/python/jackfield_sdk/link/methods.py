@@ -10,7 +10,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One served method. `behaviour(request or async iterator of them, context)`, as in a grpc.aio servicer."""
+    """One served method. `behaviour(request or async iterator of them, context)`, as in a grpc.aio
+    servicer."""
 
     path: str
     request_streaming: bool

@@ -1,7 +1,8 @@
 """Frames that wait for the stream, coalesced into batches.
 
-A batch is whatever queued while the previous write was in flight: an idle link sends at once, a busy one sends large
-batches. Frames of a stream that broke are not kept here; who sent them decides what is sent again.
+A batch is whatever queued while the previous write was in flight: an idle link sends at once, a busy one
+sends large batches. Frames of a stream that broke are not kept here; who sent them decides what is sent
+again.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Outbox:
         self._idle.set()
 
     def put(self, frame: frame_pb2.Frame) -> None:
-        """Queues a frame. Raises FrameTooLarge above 512 KiB. A closed outbox drops it: the stream is gone."""
+        """Queues a frame. Raises FrameTooLarge above 512 KiB. A closed outbox drops it: the stream is
+        gone."""
         size = frame.ByteSize()
         if size > MAX_FRAME_BYTES:
             raise FrameTooLarge(

@@ -16,7 +16,8 @@ Send = Callable[[frame_pb2.Frame], None]
 
 
 class Publishes:
-    """The plugin's own stream of publishes. Survives reconnects; the process's end loses what was not acknowledged."""
+    """The plugin's own stream of publishes. Survives reconnects; the process's end loses what was not
+    acknowledged."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -31,7 +32,8 @@ class Publishes:
     ) -> asyncio.Future[None]:
         """Queues one event, in order, and returns a future that is done when the event is durable.
 
-        Waits while the window is full or the kernel was never reached. The future raises the kernel's refusal.
+        Waits while the window is full or the kernel was never reached. The future raises the kernel's
+        refusal.
         """
         await self._attached.wait()
         await self._window.enter()

@@ -34,7 +34,8 @@ class Serving:
         self._keys: dict[int, str] = {}
 
     def opened(self, opened: frame_pb2.CallOpen) -> None:
-        """A call arrived. Under a key that is known it joins the running one or is answered from its result."""
+        """A call arrived. Under a key that is known it joins the running one or is answered from its
+        result."""
         key = opened.caller.idempotency_key
         known = self._by_key.get(key) if key else None
         if known is not None:

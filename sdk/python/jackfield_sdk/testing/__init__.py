@@ -1,4 +1,5 @@
-"""Tests of plugins without a kernel: `FakeKernel` speaks the real wire over a real socket, with its state in memory."""
+"""Tests of plugins without a kernel: `FakeKernel` speaks the real wire over a real socket, with its state
+in memory."""
 
 from jackfield_sdk.testing.events import interaction, message
 from jackfield_sdk.testing.kernel import FakeKernel, RunningPlugin

@@ -84,7 +84,8 @@ class KernelCall:
 
 
 class PluginCall:
-    """A call that a plugin makes: answered from the record, by another plugin of the test, or by the fake itself."""
+    """A call that a plugin makes: answered from the record, by another plugin of the test, or by the fake
+    itself."""
 
     def __init__(self, session: Session, opened: frame_pb2.CallOpen, delivered: Delivered | None) -> None:
         self.opened = opened

@@ -1,4 +1,5 @@
-"""What a kernel would keep in its journal: keys, secrets, leases, routes, published events, recorded calls."""
+"""What a kernel would keep in its journal: keys, secrets, leases, routes, published events, recorded
+calls."""
 
 from __future__ import annotations
 

@@ -40,8 +40,9 @@ SECRET = "secret"
 class FakeKernel:
     """Use it as `async with FakeKernel() as kernel`. It routes nothing: a test delivers and calls by hand.
 
-    Calls to a bot go to the adapter that the test runs and opened the bot on, else to a fake platform that keeps what
-    was sent. Knobs: `holds_acks`, `refused_kinds`, `adopts`, `heartbeat`, `publish_window`, `refuse_publish`.
+    Calls to a bot go to the adapter that the test runs and opened the bot on, else to a fake platform that
+    keeps what was sent. Knobs: `holds_acks`, `refused_kinds`, `adopts`, `heartbeat`, `publish_window`,
+    `refuse_publish`.
     """
 
     def __init__(self) -> None:
@@ -239,8 +240,9 @@ class FakeKernel:
         return self.platform.sent
 
     def answer(self, method: str, request_type: Any, function: Callable[[Any], Any]) -> None:
-        """Plays the provider of `/package.Service/Method`: the function returns a response, a list of them for a
-        streaming method, or raises a JackfieldError. A list of requests comes in when the request is a stream."""
+        """Plays the provider of `/package.Service/Method`: the function returns a response, a list of them
+        for a streaming method, or raises a JackfieldError. A list of requests comes in when the request is
+        a stream."""
         self._answers[method] = (request_type, function)
 
     # Adapters and services.
@@ -253,7 +255,8 @@ class FakeKernel:
         plugin: str = "",
         checkpoint: bytes = b"",
     ) -> OpenedBot:
-        """Opens a bot on an adapter; calls to the bot go there from now on. Raises what the adapter raises."""
+        """Opens a bot on an adapter; calls to the bot go there from now on. Raises what the adapter
+        raises."""
         session = self.sessions[plugin] if plugin else list(self.sessions.values())[0]
         request = adapter_bot_pb2.OpenBotRequest(
             bot=bot, config=wellknown.struct_to_proto(config or {}), checkpoint=checkpoint
@@ -284,7 +287,8 @@ class FakeKernel:
     async def call(
         self, bot: str, api: str, *, chat: Chat | None = None, key: str = "", **fields: Any
     ) -> Any:
-        """Calls a unary Adapter method with plain values: `await kernel.call("b", "SendMessage", message=...)`.
+        """Calls a unary Adapter method with plain values: `await kernel.call("b", "SendMessage",
+        message=...)`.
 
         Returns the plain form of the answer.
         """
