@@ -229,6 +229,7 @@ class PluginLife:
             ),
         )
         if spec.launcher == EXTERNAL:
+            self._say(Reason("AWAITED", "It is started by someone else.", f"JACKFIELD_BOOTSTRAP={bootstrap}"))
             return
         launcher = around.launchers.get(spec.launcher)
         if launcher is None:

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from jackfield.v1 import adapter_bot_pb2, adapter_message_pb2, adapter_pb2
 
@@ -24,7 +24,7 @@ from jackfield_sdk.adapter_types import (
 )
 from jackfield_sdk.bot import Bot
 from jackfield_sdk.entity import User
-from jackfield_sdk.errors import NotSupported, UnknownBot
+from jackfield_sdk.errors import InvalidArgument, NotSupported, UnknownBot
 from jackfield_sdk.incoming import Call, StreamSteps
 from jackfield_sdk.link.call_context import IncomingCall
 from jackfield_sdk.link.methods import Method
@@ -40,6 +40,8 @@ CLOSE_SECONDS = 10.0
 IN_CALL = "with_feedback"
 # Work by themselves from send_message.
 DERIVED = ("ReplyMessage", "StreamReply")
+# Messages in requests that may be absent; the method gets None.
+OPTIONAL = ("jackfield.v1.MuteMemberRequest.duration", "jackfield.v1.AnswerInteractionRequest.message")
 ALWAYS = ("OpenBot", "CloseBot", "GetCapabilities")
 
 
@@ -114,12 +116,14 @@ class AdapterHost:
     async def _open_bot(self, request: adapter_bot_pb2.OpenBotRequest, context: IncomingCall) -> Any:
         name = request.bot or context.jackfield.bot
         async with self._locks.setdefault(name, asyncio.Lock()):
-            asked = request.SerializeToString(deterministic=True)
+            lease = wellknown.duration_to_plain(request.lease_duration).total_seconds()
+            # The checkpoint moves on while a bot is open; only another configuration opens it anew.
+            asked = request.config.SerializeToString(deterministic=True)
             if name in self._bots:
                 if self._requests[name] == asked:
+                    self._bots[name].lease_seconds = lease
                     return convert.to_proto(OpenedBot(self=self._bots[name].self_user))
                 await self._close(name, CloseReason.CONFIGURATION)
-            lease = wellknown.duration_to_plain(request.lease_duration).total_seconds()
             config = wellknown.struct_to_plain(request.config)
             bot = Bot(self._runtime, name, self.platform, config, request.checkpoint, lease)
             # Events may be published before open_bot returns.
@@ -262,8 +266,13 @@ def respond(response_class: type[Any], value: Any) -> Any:
     return response_class(**values)
 
 
-def _argument(field: Any, request: Any) -> Any:
+def _argument(field: FieldDescriptor, request: Any) -> Any:
+    """One argument of an adapter's method. Raises InvalidArgument for a required one that is not there."""
     if field.has_presence and not request.HasField(field.name):
         # A JSON object that is not there is an empty one.
-        return {} if field.message_type.full_name == "google.protobuf.Struct" else None
+        if field.message_type is not None and field.message_type.full_name == "google.protobuf.Struct":
+            return {}
+        if field.full_name not in OPTIONAL:
+            raise InvalidArgument(f"{field.name} is missing", metadata={"field": field.name})
+        return None
     return convert.value_to_plain(field, getattr(request, field.name))

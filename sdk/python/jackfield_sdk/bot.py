@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from jackfield_sdk.runtime import Runtime
 
 
+# A larger native update becomes a blob.
+LARGEST_RAW = 65_536
+
+
 class Bot:
     """One account on the platform, opened by the kernel.
 
@@ -119,5 +123,8 @@ class Bot:
     async def _queue(self, event: Event, dedup_key: str, checkpoint: bytes) -> asyncio.Future[None]:
         if checkpoint:
             self.checkpoint = checkpoint
+        if event.raw_json is not None and len(event.raw_json) > LARGEST_RAW:
+            media = await self.plugin.put_blob(event.raw_json, mime="application/json")
+            event = replace(event, raw_json=None, raw_blob_id=media.blob_id)
         proto = convert.event_to_proto(event)
         return await self._runtime.link.publishes.publish(proto, dedup_key, checkpoint)

@@ -16,7 +16,7 @@ from jackfield_sdk.link.call_streams import CallStream
 from jackfield_sdk.link.calls import Outgoing
 from jackfield_sdk.link.deliveries import Lease
 from jackfield_sdk.link.link import Link
-from jackfield_sdk.message import Message
+from jackfield_sdk.message import Media, Message
 from jackfield_sdk.target import KERNEL, Target, as_target
 
 ADAPTER = "/jackfield.v1.Adapter/"
@@ -139,6 +139,19 @@ class Caller:
         end = await self._link.calls.unary(call)
         response: R = response_type.FromString(end.body)  # type: ignore[attr-defined]
         return response
+
+    async def put_blob(self, data: bytes | AsyncIterator[bytes], *, mime: str = "", name: str = "") -> Media:
+        """Stores bytes, at most 64 MiB, and returns a handle for a segment once they are durable."""
+        blob_id, size = await self._link.put_blob(data, mime)
+        return Media(blob_id=blob_id, mime=mime, size=size, name=name)
+
+    async def get_blob(self, blob_id: str) -> bytes:
+        """The bytes of a blob. Raises NotFound."""
+        return b"".join([chunk async for chunk in self._link.get_blob(blob_id)])
+
+    def iter_blob(self, blob_id: str) -> AsyncIterator[bytes]:
+        """The bytes of a blob in chunks of at most 64 KiB."""
+        return self._link.get_blob(blob_id)
 
     async def secret(self, name: str) -> str:
         """A secret's value. Raises NotFound or GrantMissing; never log it."""

@@ -15,7 +15,8 @@ from operator import attrgetter
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from jackfield.v1 import entity_pb2, event_pb2, message_pb2
+from google.protobuf.message_factory import GetMessageClass
+from jackfield.v1 import entity_pb2, event_pb2, interactive_pb2, message_pb2
 
 from jackfield_sdk import wellknown
 from jackfield_sdk.entity import Chat
@@ -116,15 +117,8 @@ def _codecs() -> Mapping[str, Codec]:
         else:
             codecs[name] = Codec(_reader(plain_class, proto_class), _writer(proto_class))
     codecs["jackfield.v1.Segment"] = _choice_codec(message_pb2.Segment.DESCRIPTOR, "content", Unknown)
-    control = next(f for f in codecs_descriptor("jackfield.v1.Actions").fields if f.name == "controls")
-    codecs["jackfield.v1.Control"] = _choice_codec(control.message_type, "kind", None)
+    codecs["jackfield.v1.Control"] = _choice_codec(interactive_pb2.Control.DESCRIPTOR, "kind", None)
     return codecs
-
-
-def codecs_descriptor(name: str) -> Descriptor:
-    """The descriptor of a paired message by its full name."""
-    descriptor: Descriptor = next(p.DESCRIPTOR for _, p in PAIRS if p.DESCRIPTOR.full_name == name)
-    return descriptor
 
 
 def _same(value: Any) -> Any:
@@ -134,10 +128,11 @@ def _same(value: Any) -> Any:
 @functools.cache
 def _field_codec(field: FieldDescriptor) -> Codec:
     if field.type == FieldDescriptor.TYPE_ENUM:
+        assert field.enum_type is not None
         return _enum_codec(field.enum_type.full_name)
     if field.type != FieldDescriptor.TYPE_MESSAGE:
         return Codec(_same, _same)
-    name = field.message_type.full_name
+    name = _type_name(field)
     if name in _WELL_KNOWN:
         return Codec(*_WELL_KNOWN[name])
     # Looked up late, because messages hold messages that hold messages of the first kind.
@@ -159,11 +154,7 @@ def _reader(plain_class: type[Any], proto_class: type[Any]) -> Convert:
     fields = [f for f in descriptor.fields if f.containing_oneof is not choice or choice is None]
     scalars = tuple(f.name for f in fields if _is_plain_scalar(f))
     rest = [(f.name, f, _field_codec(f).to_plain) for f in fields if not _is_plain_scalar(f)]
-    get = (
-        attrgetter(*scalars)
-        if len(scalars) > 1
-        else (lambda proto: tuple(getattr(proto, n) for n in scalars))
-    )
+    get = _getter(scalars)
     with_presence = [(name, convert) for name, f, convert in rest if f.has_presence]
     lists = [(name, convert) for name, f, convert in rest if f.is_repeated]
     enums = [(name, convert) for name, f, convert in rest if not f.has_presence and not f.is_repeated]
@@ -193,6 +184,13 @@ def _reader(plain_class: type[Any], proto_class: type[Any]) -> Convert:
         return plain
 
     return read
+
+
+def _getter(names: tuple[str, ...]) -> Convert:
+    """All of these fields at once, as a tuple."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda proto: tuple(getattr(proto, name) for name in names)
 
 
 def _is_plain_scalar(field: FieldDescriptor) -> bool:
@@ -246,7 +244,12 @@ def _sequence(name: str, items: Any) -> Iterable[Any]:
 
 
 def _class_of(field: FieldDescriptor) -> type[Any]:
-    return next(p for p, m in PAIRS if m.DESCRIPTOR.full_name == field.message_type.full_name)
+    return next(p for p, m in PAIRS if m.DESCRIPTOR.full_name == _type_name(field))
+
+
+def _type_name(field: FieldDescriptor) -> str:
+    assert field.message_type is not None
+    return field.message_type.full_name
 
 
 def _message_codec() -> Codec:
@@ -267,7 +270,7 @@ def _choice_codec(descriptor: Descriptor, oneof: str, otherwise: type[Any] | Non
     fields = descriptor.oneofs_by_name[oneof].fields
     readers = {f.name: _field_codec(f).to_plain for f in fields}
     writers = {_class_of(f): (f.name, _field_codec(f).to_proto) for f in fields}
-    proto_class = descriptor._concrete_class
+    proto_class = GetMessageClass(descriptor)
 
     def read(proto: Any) -> Any:
         which = proto.WhichOneof(oneof)

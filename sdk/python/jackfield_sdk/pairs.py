@@ -15,9 +15,10 @@ from jackfield.v1 import (
     interactive_pb2,
     message_pb2,
     payload_pb2,
+    router_pb2,
 )
 
-from jackfield_sdk import adapter_types, entity, interactive, message, payload
+from jackfield_sdk import adapter_types, entity, interactive, message, payload, route_types
 from jackfield_sdk.event import Event
 
 PAIRS: tuple[tuple[type[Any], type[Any]], ...] = (
@@ -82,6 +83,9 @@ PAIRS: tuple[tuple[type[Any], type[Any]], ...] = (
     (adapter_types.OpenedBot, adapter_bot_pb2.OpenBotResponse),
     (adapter_types.Capabilities, adapter_bot_pb2.GetCapabilitiesResponse),
     (adapter_types.BotAddress, frame_pb2.Address),
+    (route_types.Condition, router_pb2.Condition),
+    (route_types.Match, router_pb2.Match),
+    (route_types.Busy, router_pb2.Busy),
 )
 
 ENUMS: dict[str, type[Any]] = {
@@ -98,4 +102,7 @@ ENUMS: dict[str, type[Any]] = {
     "jackfield.v1.AnswerSource": adapter_types.AnswerSource,
     "jackfield.v1.CloseReason": adapter_types.CloseReason,
     "jackfield.v1.BotState": adapter_types.BotState,
+    "jackfield.v1.Operator": route_types.Operator,
+    "jackfield.v1.OnError": route_types.OnError,
+    "jackfield.v1.BusyMode": route_types.BusyMode,
 }

@@ -1,8 +1,9 @@
 """The decorator of the plain classes: frozen dataclasses that are cheap to define and to build.
 
-Same use and same meaning as `@dataclass(frozen=True)`, and the functions of `dataclasses` work on them. The standard
-decorator compiles six functions per class, which for the eighty classes of the contract costs more than the whole rest
-of the import; this one compiles one, and objects are built without one checked assignment per field.
+Same use and same meaning as `@dataclass(frozen=True)`, and the functions of `dataclasses` work on them. The
+standard decorator compiles six functions per class, which for the eighty classes of the contract costs more
+than the whole rest of the import; this one compiles one, and objects are built without one checked
+assignment per field.
 """
 
 from __future__ import annotations

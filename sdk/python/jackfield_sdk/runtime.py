@@ -145,8 +145,10 @@ class Runtime:
 
     async def _drain(self) -> None:
         """Running work finishes or is given back; then the author's teardown; then the stream ends."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + self._deadline
         await self.link.deliveries.drain(self._deadline)
-        await self.link.serving.drain(self._deadline)
+        await self.link.serving.drain(max(0.0, end - clock()))
         for hook in reversed(self._plugin.teardown_hooks):
             await _guarded(hook, self.context)
         for host in self._hosts:

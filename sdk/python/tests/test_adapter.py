@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
 
 import pytest
-
 from jackfield.v1 import adapter_message_pb2 as pb
 from jackfield_sdk import (
     Adapter,
@@ -24,6 +24,7 @@ from jackfield_sdk import (
     MediaChunk,
     Message,
     MessageReceived,
+    NotFound,
     NotSupported,
     Overloaded,
     Page,
@@ -34,6 +35,7 @@ from jackfield_sdk import (
     Target,
     UnknownBot,
     User,
+    convert,
 )
 from jackfield_sdk.testing import FakeKernel
 
@@ -117,7 +119,8 @@ async def test_a_bot_opens_reports_and_closes_with_its_checkpoint() -> None:
             assert opened.self == User(id="self", nickname="b")
             assert (await kernel.wait_bot("b", BotState.ACTIVE)).self.id == "self"
             assert adapter.bots["b"].checkpoint == b"old"
-            assert await kernel.open_bot("b", {"token": "x"}, checkpoint=b"old") == opened
+            assert await kernel.open_bot("b", {"token": "x"}, checkpoint=b"newer") == opened
+            assert adapter.closed == []
             assert await kernel.close_bot("b") == b"last"
             with pytest.raises(AuthExpired):
                 await kernel.open_bot("c", {"token": "bad"})
@@ -142,6 +145,26 @@ async def test_published_events_are_complete_durable_and_stored_once() -> None:
         assert second.event.type == "platform.paper.poke"
         with pytest.raises(InvalidArgument, match="type"):
             await bot.publish(Event())
+
+
+async def test_a_large_native_update_becomes_a_blob() -> None:
+    adapter = Paper()
+    async with FakeKernel() as kernel, kernel.running(plugin_of(adapter)) as running:
+        await kernel.open_bot("b")
+        large = b'"' + b"x" * 100_000 + b'"'
+        await adapter.bots["b"].publish(replace(received("one"), raw_json=large))
+        (published,) = kernel.published
+        context = running.runtime.context
+        assert await context.get_blob(published.event.raw_blob_id) == large
+        with pytest.raises(NotFound):
+            await context.get_blob("sha256-none")
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"a" * 70_000
+            yield b"b"
+
+        media = await context.put_blob(pieces(), mime="text/plain", name="x.txt")
+        assert (media.size, media.name, media.mime) == (70_001, "x.txt", "text/plain")
 
 
 async def test_a_refused_publish_raises_and_the_stream_goes_on() -> None:
@@ -207,6 +230,8 @@ async def test_calls_take_and_give_plain_values() -> None:
         assert await kernel.call("b", "IsMuted", chat=CHAT) is True
         with pytest.raises(InvalidArgument, match="chat"):
             await kernel.call("b", "SendMessage", message=Message("hi"))
+        with pytest.raises(InvalidArgument, match="message is missing"):
+            await kernel.call("b", "SendMessage", chat=CHAT)
         with pytest.raises(RateLimited) as limited:
             await kernel.call("b", "SendMessage", chat=CHAT, message=Message("flood"))
         assert limited.value.retry_after == 1.5
@@ -228,13 +253,14 @@ async def test_a_repeated_key_is_answered_from_the_first_run() -> None:
     async with FakeKernel() as kernel, kernel.running(plugin_of(adapter)):
         await kernel.open_bot("b")
         adapter.gate.clear()
-        request = pb.SendMessageRequest()
+        request = pb.SendMessageRequest(message=convert.message_to_proto(Message("hi")))
         target = Target(bot="b", chat=CHAT)
         calls = [
             kernel.open_call(METHOD + "SendMessage", request, target=target, key="same") for _ in range(2)
         ]
         adapter.gate.set()
-        assert pb.SendMessageResponse.FromString(await calls[1].result()).result.message_id == "1"
+        for call in calls:
+            assert pb.SendMessageResponse.FromString(await call.result()).result.message_id == "1"
         assert len(adapter.sent) == 1
 
 
@@ -242,9 +268,7 @@ async def test_media_comes_in_chunks_under_credit() -> None:
     async with FakeKernel() as kernel, kernel.running(plugin_of(Paper())):
         await kernel.open_bot("b")
         request = pb.FetchMediaRequest(platform_id="x")
-        call = kernel.open_call(
-            METHOD + "FetchMedia", request, target=Target(bot="b"), server_streaming=True
-        )
+        call = kernel.open_call(METHOD + "FetchMedia", request, target=Target(bot="b"), server_streaming=True)
         data = b""
         while (body := await call.read()) is not None:
             data += pb.FetchMediaResponse.FromString(body).data

@@ -3,10 +3,9 @@
 import asyncio
 
 import pytest
-
 from jackfield.v1 import adapter_message_pb2 as pb
 from jackfield.v1 import frame_pb2
-from jackfield_sdk import Context, Event, Plugin
+from jackfield_sdk import Context, Event, FrameTooLarge, Plugin
 from jackfield_sdk.link.bootstrap import NotStartedByKernel, read_bootstrap
 from jackfield_sdk.testing import FakeKernel, message
 
@@ -151,7 +150,7 @@ async def test_a_frame_that_is_too_large_is_refused_before_it_is_sent() -> None:
     async def handle(ctx: Context, event: Event) -> None:
         try:
             await ctx.reply("x" * 600_000)
-        except Exception as error:
+        except FrameTooLarge as error:
             seen.append(type(error).__name__)
         await ctx.reply("small")
 

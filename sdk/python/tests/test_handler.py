@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import pytest
-
 from jackfield.v1 import command_pb2
 from jackfield_sdk import (
     AmbiguousCall,

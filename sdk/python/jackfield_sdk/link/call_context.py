@@ -51,6 +51,8 @@ class IncomingCall:
         self.caller = opened.caller
         self.task: asyncio.Task[None] | None = None
         self.end: frame_pb2.CallEnd | None = None
+        # Further ids under which the same key was opened on this stream.
+        self.joined: list[int] = []
         self.streaming = False
         self.serialize: Callable[[Any], bytes] | None = None
         self.room = Window(FIRST_CREDIT)

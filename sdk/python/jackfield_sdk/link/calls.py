@@ -100,10 +100,11 @@ class Calls:
         try:
             end = await ended
         except asyncio.CancelledError:
-            cancel = frame_pb2.Cancel(
-                call_id=pending.call_id, error=error_to_proto(Cancelled("the caller was cancelled"))
-            )
-            self._send(frame_pb2.Frame(cancel=cancel))
+            # A delivery that was taken back never cancels an effect; only the author's own cancel does.
+            if call.lease is None or call.lease.error is None:
+                error = error_to_proto(Cancelled("the caller was cancelled"))
+                cancel = frame_pb2.Cancel(call_id=pending.call_id, error=error)
+                self._send(frame_pb2.Frame(cancel=cancel))
             raise
         finally:
             timer.cancel()

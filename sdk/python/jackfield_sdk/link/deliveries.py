@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from jackfield.v1 import event_pb2, frame_pb2
 
-from jackfield_sdk.errors import JackfieldError, LeaseLost, error_to_plain, error_to_proto
+from jackfield_sdk.errors import Cancelled, JackfieldError, LeaseLost, error_to_plain, error_to_proto
 
 Send = Callable[[frame_pb2.Frame], None]
 
@@ -146,8 +146,9 @@ class Deliveries:
         tasks = [lease.task for lease in self._leases.values() if lease.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)
-        for task in tasks:
-            task.cancel()
+        for lease in list(self._leases.values()):
+            if lease.task is not None and not lease.task.done():
+                lease.lose(Cancelled("draining"))
         if tasks:
             await asyncio.wait(tasks)
 
@@ -162,11 +163,7 @@ class Deliveries:
             outcome = await self._handle(lease)
         except asyncio.CancelledError:
             # Cancelled by the kernel or by draining: given back. Where the fence is void nothing is sent.
-            if lease.error is not None:
-                error = error_to_proto(lease.error)
-                outcome = frame_pb2.Settle(release=frame_pb2.Release(reason=error.message))
-            else:
-                outcome = released("draining")
+            outcome = released(lease.error.message if lease.error is not None else "cancelled")
         finally:
             self._settle(lease, outcome)
 

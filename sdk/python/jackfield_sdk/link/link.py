@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from jackfield.v1 import error_pb2, frame_pb2, kernel_pb2, kernel_pb2_grpc
 
 from jackfield_sdk.errors import JackfieldError, Unauthenticated, error_to_plain
 from jackfield_sdk.link.bootstrap import CONTRACT_VERSIONS, Bootstrap
+from jackfield_sdk.link.bulk import get_blob, put_blob
 from jackfield_sdk.link.calls import Calls
 from jackfield_sdk.link.channel import open_channel
 from jackfield_sdk.link.deliveries import Deliveries, Lease
@@ -91,6 +92,7 @@ class Link:
         self._closing = False
         self._random = random.Random()
         self._kinds = self._switch()
+        self._stub: Any = None
 
     def send(self, frame: frame_pb2.Frame) -> None:
         """Queues a frame. Without a stream it is dropped: its owner sends it again after the next attach."""
@@ -114,6 +116,7 @@ class Link:
         failures = 0
         async with open_channel(self.bootstrap) as channel:
             stub: Any = kernel_pb2_grpc.KernelStub(channel)
+            self._stub = stub
             while not self._closing:
                 heard = self.last_heard
                 try:
@@ -121,14 +124,20 @@ class Link:
                 except grpc.aio.AioRpcError as error:
                     self._judge(error)
                 failures = 0 if self.last_heard > heard else failures + 1
-                if self._closing:
-                    return
-                if loop.time() - self.last_heard > self._identity.orphan_timeout:
+                if not self._closing and loop.time() - self.last_heard > self._identity.orphan_timeout:
                     raise Orphaned(f"no kernel for {self._identity.orphan_timeout:.0f} s")
-                if failures:
+                if failures and not self._closing:
                     # The first try comes at once; later ones spread, so that a hundred plugins do not come
                     # together.
                     await asyncio.sleep(self._random.uniform(0, min(LONGEST_PAUSE, 0.05 * 2**failures)))
+
+    async def put_blob(self, data: bytes | AsyncIterator[bytes], mime: str) -> tuple[str, int]:
+        """Stores a blob; returns its id and size."""
+        return await put_blob(self._stub, self.session_id, data, mime)
+
+    def get_blob(self, blob_id: str) -> AsyncIterator[bytes]:
+        """Reads a blob in chunks."""
+        return get_blob(self._stub, self.session_id, blob_id)
 
     async def close(self) -> None:
         """Sends what is queued and ends the stream."""

@@ -54,9 +54,10 @@ class Outbox:
             if self._closed:
                 return None
             await self._filled.wait()
-            if self._closed:
-                return None
+        # Closing drops what is queued.
         frames = self._frames
+        if not frames:
+            return None
         batch: list[frame_pb2.Frame] = []
         size = 0
         while frames and len(batch) < MAX_FRAMES and (not batch or size + frames[0][1] <= MAX_BATCH_BYTES):

@@ -39,11 +39,14 @@ class Serving:
         key = opened.caller.idempotency_key
         known = self._by_key.get(key) if key else None
         if known is not None:
-            known.call_id = opened.call_id
             self._keys[opened.call_id] = key
             if known.end is not None:
-                self._answer(known)
+                self._answer(known, opened.call_id)
+            elif known.call_id in self._calls:
+                known.joined.append(opened.call_id)
             else:
+                # Opened again after a lost stream, under a new id.
+                known.call_id = opened.call_id
                 self._calls[opened.call_id] = known
             return
         method = self._methods.get(opened.method)
@@ -89,6 +92,7 @@ class Serving:
     def lost(self) -> None:
         """The stream broke: unary calls go on and keep their results, streaming ones are cut."""
         for call in list(self._calls.values()):
+            call.joined.clear()
             if call.streaming and call.task is not None:
                 self._by_key.pop(call.caller.idempotency_key, None)
                 call.task.cancel()
@@ -138,17 +142,18 @@ class Serving:
             self._by_key.pop(key, None)
         if self._calls.get(call.call_id) is call:
             del self._calls[call.call_id]
-            self._answer(call)
+            for call_id in (call.call_id, *call.joined):
+                self._answer(call, call_id)
 
-    def _answer(self, call: IncomingCall) -> None:
+    def _answer(self, call: IncomingCall, call_id: int) -> None:
         assert call.end is not None
         end = frame_pb2.CallEnd()
         end.CopyFrom(call.end)
-        end.call_id = call.call_id
+        end.call_id = call_id
         try:
             self._send(frame_pb2.Frame(call_end=end))
         except JackfieldError as too_large:
-            refused = frame_pb2.CallEnd(call_id=call.call_id, error=error_to_proto(too_large))
+            refused = frame_pb2.CallEnd(call_id=call_id, error=error_to_proto(too_large))
             self._send(frame_pb2.Frame(call_end=refused))
 
     def _keep(self, key: str, call: IncomingCall) -> None:

@@ -32,6 +32,7 @@ class FakeState:
     sequences: dict[str, int] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     recorded: dict[tuple[str, str, str], frame_pb2.CallEnd] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
     version: int = 0
 
     def write(self, writes: Iterable[frame_pb2.KvWrite]) -> int:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
-from jackfield.v1 import adapter_bot_pb2, frame_pb2, kernel_pb2_grpc
+from jackfield.v1 import adapter_bot_pb2, frame_pb2
 
 from jackfield_sdk import convert, wellknown
 from jackfield_sdk.adapter_types import CloseReason, OpenedBot
@@ -30,7 +30,7 @@ from jackfield_sdk.testing.fake_calls import KernelCall, PluginCall
 from jackfield_sdk.testing.fake_state import FakeState
 from jackfield_sdk.testing.platform import ADAPTER, FakePlatform
 from jackfield_sdk.testing.records import Delivered, Published, Sent
-from jackfield_sdk.testing.servicer import KernelServicer
+from jackfield_sdk.testing.servicer import KernelService
 from jackfield_sdk.testing.session import Session
 
 R = TypeVar("R")
@@ -257,7 +257,7 @@ class FakeKernel:
     ) -> OpenedBot:
         """Opens a bot on an adapter; calls to the bot go there from now on. Raises what the adapter
         raises."""
-        session = self.sessions[plugin] if plugin else list(self.sessions.values())[0]
+        session = self.sessions[plugin] if plugin else next(iter(self.sessions.values()))
         request = adapter_bot_pb2.OpenBotRequest(
             bot=bot, config=wellknown.struct_to_proto(config or {}), checkpoint=checkpoint
         )
@@ -412,7 +412,7 @@ class FakeKernel:
 
     async def _start(self) -> None:
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-        kernel_pb2_grpc.add_KernelServicer_to_server(KernelServicer(self), server)
+        server.add_generic_rpc_handlers((KernelService(self),))
         server.add_insecure_port(self.address)
         await server.start()
         self._server = server

@@ -1,0 +1,42 @@
+"""`jackfield new`: writes a complete plugin folder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jackfield_sdk.commands.templates import TEMPLATES
+
+ID = re.compile(r"[a-z][a-z0-9-]{0,39}")
+
+
+def new(
+    name: Annotated[str, typer.Argument(help="Id of the plugin: a-z, 0-9 and '-'.")],
+    template: Annotated[str, typer.Option(help="handler: with the SDK; raw: without it.")] = "handler",
+    folder: Annotated[Path | None, typer.Option(help="Where to write it. Default: ./NAME.")] = None,
+) -> None:
+    """Writes a plugin with manifest, code, test and README."""
+    if ID.fullmatch(name) is None:
+        raise typer.BadParameter(f"{name!r} is no plugin id: begin with a-z, then a-z, 0-9 and '-'")
+    if template not in TEMPLATES:
+        raise typer.BadParameter(f"no template {template!r}; there are: {', '.join(TEMPLATES)}")
+    target = folder or Path(name)
+    if target.exists():
+        raise typer.BadParameter(f"{target} exists already")
+    for path in write_plugin(name, template, target):
+        typer.echo(path)
+
+
+def write_plugin(name: str, template: str, target: Path) -> list[Path]:
+    """Writes the files of a template and returns their paths."""
+    package = f"jackfield_{name.replace('-', '_')}"
+    written = []
+    for path, content in TEMPLATES[template].items():
+        file = target / path.replace("PACKAGE", package)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content.replace("PACKAGE", package).replace("NAME", name), encoding="utf-8")
+        written.append(file)
+    return written
