@@ -19,13 +19,24 @@ _NAMES = {int(number): name for name, number in CHAT_TYPES.items()}
 class Facts:
     """One event as rules see it."""
 
-    __slots__ = ("_chat_id", "_chat_type", "_command", "_encoded", "_kinds", "_parts", "_sender_id", "event")
+    __slots__ = (
+        "_chat_id",
+        "_chat_type",
+        "_command",
+        "_encoded",
+        "_kinds",
+        "_parts",
+        "_sender_id",
+        "_sender_keys",
+        "event",
+    )
 
     def __init__(self, event: event_pb2.Event) -> None:
         self.event = event
         self._chat_type: str | None = None
         self._chat_id: str | None = None
         self._sender_id: str | None = None
+        self._sender_keys: tuple[str, ...] | None = None
         self._parts: Parts | None = None
         self._command: str | None = None
         self._encoded: bytes | None = None
@@ -51,6 +62,14 @@ class Facts:
         if self._sender_id is None:
             self._sender_id = self.event.sender.id
         return self._sender_id
+
+    @property
+    def sender_keys(self) -> tuple[str, ...]:
+        """How sender sets name the sender: by id alone, and within the bot; nothing without a sender."""
+        if self._sender_keys is None:
+            sender = self.sender_id
+            self._sender_keys = (sender, f"{self.event.bot}:{sender}") if sender else ()
+        return self._sender_keys
 
     @property
     def parts(self) -> Parts:

@@ -51,26 +51,19 @@ class SetCheck:
 
     def decide(self, facts: Facts) -> bool | str:
         """Whether the sender fits; the name of a set that was never pushed when it depends on that one."""
-        sender = facts.sender_id
-        keys = (sender, f"{facts.event.bot}:{sender}") if sender else ()
-        open_name = ""
-        if self._outside:
-            found = self._holds(self._outside, keys)
-            if found is True:
-                return False
-            open_name = found or ""
-        if self._inside:
-            found = self._holds(self._inside, keys)
-            if found is False:
-                return False
-            open_name = open_name or found if found is not True else open_name
-        return open_name or True
+        keys = facts.sender_keys
+        outside = self._holds(self._outside, keys)
+        inside = self._holds(self._inside, keys) if self._inside else True
+        if outside is True or inside is False:
+            return False
+        if isinstance(outside, str):
+            return outside
+        return inside
 
     def because(self, facts: Facts) -> str:
         """Why the sender does not fit, for people."""
         who = f"the sender {facts.sender_id}" if facts.sender_id else "the event without a sender"
-        keys = (facts.sender_id, f"{facts.event.bot}:{facts.sender_id}") if facts.sender_id else ()
-        if self._holds(self._outside, keys) is True:
+        if self._holds(self._outside, facts.sender_keys) is True:
             return f"not_sender_sets: {who} is in one of {', '.join(self._outside)}"
         return f"sender_sets: {who} is in none of {', '.join(self._inside)}"
 

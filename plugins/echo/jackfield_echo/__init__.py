@@ -1,0 +1,3 @@
+"""Answers every message with itself."""
+
+__version__ = "0.1.0"
