@@ -136,7 +136,7 @@ async def running(
 ) -> AsyncIterator[Rig]:
     """A kernel on `folder`; several may follow each other on the same one."""
     folder.mkdir(parents=True, exist_ok=True)
-    settings = {"metrics": {"enabled": False}, **(config or {})}
+    settings = {"discover": False, "metrics": {"enabled": False}, **(config or {})}
     path = folder / "jackfield.yaml"
     path.write_text(json.dumps(settings))
     data = DataPaths(folder / "data")

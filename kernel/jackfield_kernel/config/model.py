@@ -79,6 +79,8 @@ class Settings(Section):
     """Everything `jackfield.yaml` may say."""
 
     plugins: dict[str, PluginEntry] = {}
+    discover: bool = True
+    """Use every plugin installed in the kernel's environment; false: only those listed under `plugins`."""
     plugin_dirs: list[Path] = []
     """Folders searched for plugin folders; relative to jackfield.yaml."""
     bots: dict[str, BotEntry] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, entry_points
@@ -56,11 +56,19 @@ class Found:
 
 
 class EntryPointSource:
-    """Plugins installed into the kernel's own environment, by entry points of group `jackfield.plugins`."""
+    """Plugins installed into the kernel's own environment, by entry points of group `jackfield.plugins`.
+
+    `only` limits them to these names; None means all.
+    """
+
+    def __init__(self, only: Container[str] | None = None) -> None:
+        self._only = only
 
     def find(self) -> Iterator[Candidate]:
         """Yield one candidate per entry point; its value is the name of a top-level package."""
         for point in entry_points(group=GROUP):
+            if self._only is not None and point.name not in self._only:
+                continue
             origin = f"package {point.dist.name}" if point.dist else f"entry point {point.name}"
             yield Candidate(point.name, origin, _manifest_of(point), trusted=True, installed=True)
 
@@ -105,7 +113,7 @@ def builtin_sources(config: KernelConfig) -> list[PluginSource]:
     return [
         ConfiguredSource(directories),
         FolderSource(config.settings.plugin_dirs, plugins),
-        EntryPointSource(),
+        EntryPointSource(None if config.settings.discover else plugins),
     ]
 
 

@@ -97,10 +97,10 @@ def test_of_two_plugins_with_one_name_none_runs_until_one_is_chosen(tmp_path: Pa
 
 
 def test_a_broken_plugin_does_not_hide_a_sound_one_of_its_name(tmp_path: Path) -> None:
-    folder(tmp_path / "mine" / "any", "echo")
-    folder(tmp_path / "mine" / "echo", "echo", "kind: [")
+    folder(tmp_path / "mine" / "any", "parrot")
+    folder(tmp_path / "mine" / "parrot", "parrot", "kind: [")
     found = find(tmp_path, "plugin_dirs: [mine]")
-    assert found["echo"].manifest
+    assert found["parrot"].manifest
     assert reason(found[f"echo (folder {tmp_path / 'mine' / 'echo'})"]) == "MANIFEST_INVALID"
 
 
