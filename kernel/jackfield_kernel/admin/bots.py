@@ -68,9 +68,12 @@ class RoutesPart:
 
     async def list_routes(self, request: admin_pb2.ListRoutesRequest) -> admin_pb2.ListRoutesResponse:
         """Tables in force."""
-        tables = [one.table for one in self._view.routes.tables()]
-        chosen = [table for table in tables if not request.bot or table.bot in (request.bot, "*")]
-        return admin_pb2.ListRoutesResponse(tables=chosen)
+        response = admin_pb2.ListRoutesResponse()
+        for one in self._view.routes.tables():
+            if not request.bot or one.table.bot in (request.bot, "*"):
+                rules = [compiled.rule for compiled in one.rules]
+                response.tables.add(bot=one.table.bot, version=one.table.version, rules=rules)
+        return response
 
     async def add_route(self, request: admin_pb2.AddRouteRequest) -> admin_pb2.AddRouteResponse:
         """Add a rule, by the router plugin."""

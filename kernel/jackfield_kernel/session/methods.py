@@ -207,7 +207,7 @@ class KernelMethods:
         installed = self._catalog.names()
         return kernel_pb2.PushRoutesResponse(
             missing_handlers=sorted({rule.handler for rule in request.table.rules} - installed),
-            missing_sets=sorted(self._routes.missing_sets()),
+            missing_sets=self._routes.missing_sets(request.table.bot),
         )
 
     async def push_senders(

@@ -21,6 +21,8 @@ from .surroundings import Link, Listener, Surroundings
 
 LAST_LINES = 50
 
+READY = Reason("READY")
+
 _log = logging.getLogger(__name__)
 
 _REFUSALS = {
@@ -128,13 +130,14 @@ class PluginLife:
         run = self._run
         if run is None or not run.was_attached:
             return
+        known = run.ready and run.addresses == addresses and self.reason == READY
         run.ready, run.addresses = True, addresses
         if self.state is State.STARTING:
             run.was_active = True
             self._policy.active()
-            self._enter(State.ACTIVE, Reason("READY"))
-        elif self.state is State.ACTIVE:
-            self._say(Reason("READY"))
+            self._enter(State.ACTIVE, READY)
+        elif self.state is State.ACTIVE and not known:
+            self._say(READY)
 
     def not_ready(self, text: str) -> None:
         """The plugin lives but cannot serve; that is no reason to kill it."""

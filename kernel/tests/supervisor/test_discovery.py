@@ -101,7 +101,7 @@ def test_a_broken_plugin_does_not_hide_a_sound_one_of_its_name(tmp_path: Path) -
     folder(tmp_path / "mine" / "parrot", "parrot", "kind: [")
     found = find(tmp_path, "plugin_dirs: [mine]")
     assert found["parrot"].manifest
-    assert reason(found[f"echo (folder {tmp_path / 'mine' / 'echo'})"]) == "MANIFEST_INVALID"
+    assert reason(found[f"parrot (folder {tmp_path / 'mine' / 'parrot'})"]) == "MANIFEST_INVALID"
 
 
 def test_strangers_wait_for_approval(tmp_path: Path) -> None:
