@@ -16,6 +16,7 @@ from jackfield_sdk import Plugin
 from jackfield_sdk.link.bootstrap import read_bootstrap
 from jackfield_sdk.runtime import Runtime
 from jackfield_sdk.serve import identity_of
+
 from tests.rig.kernel import Rig, running
 from tests.rig.raw import RawPlugin, message_event
 
@@ -55,13 +56,12 @@ async def answers(rig: Rig, adapter: RawPlugin, text: str) -> str:
     before, ended = len(adapter.served), status.bus.done + status.bus.unrouted
     await adapter.publish(message_event("b", text))
     await rig.until(lambda status: status.bus.done + status.bus.unrouted > ended)
-    replies = [adapter_message_pb2.ReplyMessageRequest.FromString(call.body) for call in adapter.served[before:]]
+    served = adapter.served[before:]
+    replies = [adapter_message_pb2.ReplyMessageRequest.FromString(call.body) for call in served]
     return "".join(segment.text.text for reply in replies for segment in reply.message.segments)
 
 
-async def test_messages_come_back_and_commands_are_answered(
-    tmp_path: Path
-) -> None:
+async def test_messages_come_back_and_commands_are_answered(tmp_path: Path) -> None:
     async with house(tmp_path) as (rig, adapter):
         await rig.until(lambda status: not status.bus.waiting)
         tables = (await rig.admin.ListRoutes(admin_pb2.ListRoutesRequest(bot="b"))).tables
