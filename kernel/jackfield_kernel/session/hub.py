@@ -206,6 +206,8 @@ class Hub:
             if session.close_error is not None:
                 reason = f"{session.close_error.reason}: {session.close_error.message}"
             self._end(session, reason)
+        if session.close_error is not None:
+            raise Refused(session.close_error.reason, session.close_error.message)
 
     async def _begin(self, plugin: str, attach: frame_pb2.Attach, admitted: Admitted) -> Session:
         earlier = self.sessions.get(plugin)
