@@ -1,6 +1,6 @@
 """Durable round trips: adapter, kernel, handler, reply call, result, ack; every part a process of its own.
 
-    python -m tests.bench.round_trip [--count 1000] [--profile]
+python -m tests.bench.round_trip [--count 1000] [--profile]
 """
 
 from __future__ import annotations

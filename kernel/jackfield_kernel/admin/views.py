@@ -9,14 +9,13 @@ from typing import Any
 
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
-
 from jackfield.v1 import admin_pb2, error_pb2, event_pb2, frame_pb2, journal_pb2
 
 from ..bus.bus import Bus
 from ..bus.ledger import DEAD_BUCKET
+from ..errors import problem, to_wire
 from ..journal.journal import Journal
 from ..journal.log import JournalInfo, LogDriver
-from ..errors import problem, to_wire
 from ..routing.tables import RouteTables
 from ..session.bots import Bot, Bots
 from ..session.hub import Hub
@@ -139,7 +138,11 @@ class View:
         handlers = {queue.handler for queue in self.bus.turns.queues.values() if queue.lanes}
         for handler in sorted(handlers - self.registry.names()):
             remedy = "Install it, or change the rule: `jackfield route list`."
-            found.append(problem("NO_PROVIDER", f"events wait for handler {handler}, which is not installed", remedy=remedy))
+            found.append(
+                problem(
+                    "NO_PROVIDER", f"events wait for handler {handler}, which is not installed", remedy=remedy
+                )
+            )
         return found
 
 
@@ -177,7 +180,9 @@ def text_of(event: event_pb2.Event) -> str:
     if kind in ("message_received", "message_edited"):
         segments = getattr(event, kind).message.segments
         parts = [
-            segment.text.text if segment.WhichOneof("content") == "text" else f"[{segment.WhichOneof('content')}]"
+            segment.text.text
+            if segment.WhichOneof("content") == "text"
+            else f"[{segment.WhichOneof('content')}]"
             for segment in segments
         ]
         return "".join(parts)[:TEXT_LIMIT]

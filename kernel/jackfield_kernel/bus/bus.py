@@ -377,7 +377,11 @@ class Bus:
         self.finish(delivery, DEAD, error=error)
 
     def finish(
-        self, delivery: Delivery, state: journal_pb2.DeliveryState.ValueType, *, error: error_pb2.Error | None = None
+        self,
+        delivery: Delivery,
+        state: journal_pb2.DeliveryState.ValueType,
+        *,
+        error: error_pb2.Error | None = None,
     ) -> None:
         """Commit a terminal state other than DONE, then go on with the chain or the lane."""
         self.turns.release(delivery)

@@ -272,9 +272,7 @@ class Hub:
         if session.ending or self.stopping:
             self._bus.lost(held, reason, counted=False)
         elif held:
-            timer = asyncio.get_running_loop().call_later(
-                ADOPTION_SECONDS, self.process_gone, plugin, reason
-            )
+            timer = asyncio.get_running_loop().call_later(ADOPTION_SECONDS, self.process_gone, plugin, reason)
             self._held[plugin] = _Held(held, timer)
         self._bus.turns.flush()
         self.listener.detached(session, reason)
