@@ -166,7 +166,8 @@ class Kernel:
                 log.info("%d events are open from an earlier run", open_events)
             installation.discover()
 
-            # Admin.
+            # Admin, metrics and health.
+            http = HealthServer(settings.metrics, metrics, lambda: _health(view))
             view = View(
                 version=__version__,
                 pid=os.getpid(),
@@ -181,6 +182,7 @@ class Kernel:
                 registry=registry,
                 bots=bots,
                 supervisor=supervisor,
+                listener=http,
             )
             events = EventsPart(view, DeadLetters(bus, driver))
             parts = (
@@ -207,7 +209,7 @@ class Kernel:
             running = tasks.create_task(supervisor.run(), name="supervisor")
             async with (
                 AdminEndpoint(place.runtime.admin_socket, parts),
-                HealthServer(settings.metrics, metrics, lambda: _health(view)),
+                http,
             ):
                 self.started.set()
                 await self._stop.wait()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -26,6 +26,14 @@ TEXT_LIMIT = 120
 GOOD = {State.ACTIVE, State.STARTING, State.DRAINING}
 
 
+class Listener(Protocol):
+    """The kernel's HTTP listener."""
+
+    host: str
+    port: int
+    problem: error_pb2.Error | None
+
+
 @dataclass(frozen=True)
 class View:
     """Everything that listings read from."""
@@ -43,6 +51,7 @@ class View:
     registry: Registry
     bots: Bots
     supervisor: Supervisor
+    listener: Listener
 
     def plugin(self, snapshot: PluginSnapshot) -> admin_pb2.PluginStatus:
         """One plugin."""
@@ -55,7 +64,7 @@ class View:
             kind=snapshot.kind,
             state=snapshot.state.value,
             pid=snapshot.pid or 0,
-            since=_time(now - (snapshot.uptime or 0.0)),
+            since=_time(now - snapshot.since),
             restarts=max(0, snapshot.starts - 1),
             addresses=[frame_pb2.Address(label=label, url=url) for label, url in snapshot.addresses],
             boundary=snapshot.boundary,
@@ -108,7 +117,15 @@ class View:
             journal=self.info.identity,
             boot=self.info.boot,
             settled=settled(snapshots),
+            addresses=self.addresses(),
         )
+
+    def addresses(self) -> list[frame_pb2.Address]:
+        """Addresses of the kernel itself."""
+        port = self.listener.port
+        if not port:
+            return []
+        return [frame_pb2.Address(label="Metrics and health", url=f"http://{self.listener.host}:{port}/metrics")]
 
     def problems(
         self, snapshots: list[PluginSnapshot], figures: admin_pb2.BusStatus
@@ -119,6 +136,8 @@ class View:
             found.append(problem("LOST_TAIL", self.bus.turns.paused))
         if self.journal.failure is not None:
             found.append(to_wire(self.journal.failure))
+        if self.listener.problem is not None:
+            found.append(self.listener.problem)
         found.extend(self.registry.problems())
         for snapshot in snapshots:
             if snapshot.state not in GOOD and snapshot.reason.name != "DISABLED":
