@@ -27,6 +27,7 @@ from jackfield_onebot.convert.values import text_of
 from jackfield_onebot.intake import Intake
 from jackfield_onebot.messaging import Messaging
 from jackfield_onebot.server import Listener, Sleep, address, keep_trying, try_to_open
+from jackfield_onebot.spool import Spool
 
 LOOPBACK = ["127.0.0.1", "::1"]
 PORT = 8421
@@ -79,9 +80,10 @@ class OneBot(Messaging):
                 remedy="Set access_token here and in the client, or listen on 127.0.0.1 only.",
                 metadata={"field": "access_token"},
             )
-        intake = Intake(bot, asyncio.get_running_loop().time)
+        intake = Intake(bot, Spool(self.plugin.data_dir / f"{bot.name}.events.jsonl"))
         opened = OpenBot(bot, text_of(bot.config.get("self_id")), token, intake)
         self.registry.add(opened)
+        await intake.restore()
         opened.tasks.add(asyncio.create_task(intake.run()))
         self._waiting(opened)
         # An account that now has a bot of its own leaves the one that takes all; its client comes back.
@@ -98,10 +100,13 @@ class OneBot(Messaging):
         for account in list(opened.accounts.values()):
             await _disconnect(account, "the bot is closed")
         if reason is not CloseReason.LEASE_LOST and not await opened.intake.drained(DRAIN_SECONDS):
-            bot.log.error("%d events were not durable when the bot closed", len(opened.intake.pending))
-        for task in opened.tasks:
+            bot.log.error("%d events wait in the file for the next start", opened.intake.pending)
+        tasks = list(opened.tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*opened.tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
+        await opened.intake.file()
         return None
 
     # Connections.
@@ -177,7 +182,7 @@ class OneBot(Messaging):
             return
         if isinstance(payload, MessageReceived) and event.chat is not None:
             opened.saw(event.chat, account.self_id)
-        opened.intake.put(event, len(raw))
+        opened.intake.put(event, account.self_id)
 
     def _waiting(self, opened: OpenBot) -> None:
         port = self._listener.port if self._listener is not None else 0
@@ -191,8 +196,8 @@ async def _disconnect(account: Account, why: str) -> None:
             await connection.close(RESTARTED, why)
 
 
-def build() -> Plugin:
-    """The plugin with one adapter."""
+def build(sleep: Sleep = asyncio.sleep) -> Plugin:
+    """The plugin with one adapter; `sleep` waits between attempts at a taken port."""
     plugin = Plugin("onebot", version="0.1.0")
-    plugin.adapter(OneBot())
+    plugin.adapter(OneBot(sleep))
     return plugin
