@@ -1,0 +1,1 @@
+"""OneBot v11 for Jackfield: implementations dial in over reverse WebSocket."""
