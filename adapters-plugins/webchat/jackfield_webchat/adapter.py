@@ -17,7 +17,6 @@ from jackfield_sdk import (
     BotAddress,
     BotState,
     Call,
-    Chat,
     ChatDetails,
     ChatType,
     CloseReason,
@@ -34,7 +33,6 @@ from jackfield_sdk import (
     SendResult,
     StreamSteps,
     Text,
-    TextFormat,
     Unavailable,
     User,
 )
@@ -124,7 +122,9 @@ class WebChat(Adapter):
         host = "127.0.0.1" if self._host in ("localhost", "0.0.0.0") else self._host
         host = socket.gethostname() if host == "::" else host
         place = f"[{host}]" if ":" in host else host
-        return f"http://{place}:{self._port or self._wanted}/" + ("" if bot == self._default_bot else f"b/{bot}/")
+        return f"http://{place}:{self._port or self._wanted}/" + (
+            "" if bot == self._default_bot else f"b/{bot}/"
+        )
 
     async def open_bot(self, bot: Bot) -> OpenedBot:
         if not guard.token_of(bot) and not listener.is_loopback(self._host):
@@ -210,7 +210,9 @@ class WebChat(Adapter):
         entry = await self._entry(call, message_id)
         text = message_of(entry.chain, {}) if entry.role == "user" and not _has_keys(entry.chain) else None
         message = text or Message("".join(part.get("text", "") for part in entry.chain))
-        sender = User(id=entry.sender, nickname=entry.nickname) if entry.role == "user" else call.bot.self_user
+        sender = (
+            User(id=entry.sender, nickname=entry.nickname) if entry.role == "user" else call.bot.self_user
+        )
         payload = MessageReceived(message_id=message_id, message=message)
         return call.bot.complete(Event(payload=payload, chat=chat_of(entry.room), sender=sender))
 
@@ -270,7 +272,9 @@ class WebChat(Adapter):
         if user_id == call.bot.name and call.bot.self_user is not None:
             return call.bot.self_user
         nickname = await self._history.run(History.nickname, call.bot.name, user_id)
-        if nickname is None and not await self._history.run(History.knows, Room(call.bot.name, "person", user_id)):
+        if nickname is None and not await self._history.run(
+            History.knows, Room(call.bot.name, "person", user_id)
+        ):
             raise NotFound("nobody wrote under this id", metadata={"user_id": user_id})
         return User(id=user_id, nickname=nickname or "")
 

@@ -147,7 +147,9 @@ def _part(segment: Segment, keys: Mapping[str, str]) -> tuple[Chain, str]:
             return [_plain(f"[{name or 'face'}]")], "face"
         case Forward(title=title, nodes=nodes):
             lines = [title] if title else []
-            lines += [f"{n.sender_name or n.sender_id}: {n.message.plain() if n.message else ''}" for n in nodes]
+            lines += [
+                f"{n.sender_name or n.sender_id}: {n.message.plain() if n.message else ''}" for n in nodes
+            ]
             return [_plain("\n".join(lines))], "forward"
         case PlatformSegment():
             return [], "platform"

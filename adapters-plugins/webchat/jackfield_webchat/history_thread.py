@@ -22,9 +22,7 @@ class HistoryThread:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="webchat-history")
         self._history = self._thread.submit(History, path).result()
 
-    async def run(
-        self, method: Callable[Concatenate[History, P], R], *args: P.args, **values: P.kwargs
-    ) -> R:
+    async def run(self, method: Callable[Concatenate[History, P], R], *args: P.args, **values: P.kwargs) -> R:
         """Runs a method of History there and returns what it returns."""
         call = partial(method, self._history, *args, **values)
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)

@@ -23,6 +23,7 @@ from ..session.registry import Registry, source_of
 from ..supervisor import PluginSnapshot, Reason, State, Supervisor
 
 TEXT_LIMIT = 120
+STUCK_SECONDS = 5.0
 GOOD = {State.ACTIVE, State.STARTING, State.DRAINING}
 
 
@@ -125,7 +126,9 @@ class View:
         port = self.listener.port
         if not port:
             return []
-        return [frame_pb2.Address(label="Metrics and health", url=f"http://{self.listener.host}:{port}/metrics")]
+        return [
+            frame_pb2.Address(label="Metrics and health", url=f"http://{self.listener.host}:{port}/metrics")
+        ]
 
     def problems(
         self, snapshots: list[PluginSnapshot], figures: admin_pb2.BusStatus
@@ -134,6 +137,11 @@ class View:
         found: list[error_pb2.Error] = []
         if self.bus.turns.paused:
             found.append(problem("LOST_TAIL", self.bus.turns.paused))
+        pending = self.driver.pending()
+        if pending.oldest_seconds > STUCK_SECONDS:
+            remedy = "Look at the disk of the data directory; nothing is acknowledged until it writes again."
+            text = f"a commit of the journal has taken {pending.oldest_seconds:.0f} s so far"
+            found.append(problem("JOURNAL_FAILED", text, remedy=remedy))
         if self.journal.failure is not None:
             found.append(to_wire(self.journal.failure))
         if self.listener.problem is not None:
