@@ -240,8 +240,10 @@ class Hub:
 
     def _tail_lost(self, plugin: str, acknowledged: int, committed: int) -> None:
         self.lost_tail[plugin] = (acknowledged, committed)
+        self._bus.turns.paused = (
             f"LOST_TAIL: the journal ends at publish {committed} of {plugin}, "
             f"which was acknowledged up to {acknowledged}"
+        )
         log.error("%s", self._bus.turns.paused)
 
     def _adopt(self, session: Session, attach: frame_pb2.Attach) -> list[frame_pb2.Kept]:
