@@ -54,7 +54,7 @@ class OneBot(Messaging):
         """Opens the port; while it is taken the plugin is not ready and tries again."""
         config = self.plugin.config
         host = config.get("host") or LOOPBACK
-        self._hosts = [host] if isinstance(host, str) else [str(one) for one in host]
+        self._hosts = host.split(",") if isinstance(host, str) else [str(one) for one in host]
         port = config.get("port")
         self._port = PORT if port is None else int(port)
         self._listener = Listener(self._token_for, self._serve, self.plugin.log)
@@ -97,8 +97,8 @@ class OneBot(Messaging):
         opened = self.registry.remove(bot.name)
         if opened is None:
             return None
-        for account in list(opened.accounts.values()):
-            await _disconnect(account, "the bot is closed")
+        accounts = list(opened.accounts.values())
+        await asyncio.gather(*(_disconnect(account, "the bot is closed") for account in accounts))
         if reason is not CloseReason.LEASE_LOST and not await opened.intake.drained(DRAIN_SECONDS):
             bot.log.error("%d events wait in the file for the next start", opened.intake.pending)
         tasks = list(opened.tasks)
@@ -176,6 +176,7 @@ class OneBot(Messaging):
         event = event_of(native, account.self_id, raw)
         if event is None:
             return
+        account.caches.note(native)
         payload = event.payload
         heartbeat = isinstance(payload, PlatformEvent) and payload.action == "heartbeat"
         if heartbeat and not self.plugin.config.get("publish_heartbeats"):

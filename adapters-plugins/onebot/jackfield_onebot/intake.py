@@ -137,7 +137,14 @@ class Intake:
             waiting = self._queue.popleft()
             try:
                 durable = await self._bot.publish_nowait(waiting.event)
-            except (JackfieldError, TypeError, ValueError) as error:
+            except JackfieldError as error:
+                if error.retryable:
+                    self._queue.appendleft(waiting)
+                    await self._sleep(RETRY_SECONDS)
+                else:
+                    self._settle(waiting, error)
+                continue
+            except (TypeError, ValueError) as error:
                 # A value that the contract cannot hold is the fault of one event, not of those behind it.
                 self._settle(waiting, error)
                 continue
@@ -169,6 +176,9 @@ class Intake:
         if self._pending.pop(id(waiting), None) is not None:
             self._bytes -= waiting.size
         if error is not None:
+            # A gap that cannot be told is not told again.
+            self._lost += 1 if waiting.size else 0
+            self._lost_since = self._lost_since or datetime.now(UTC)
             self._bot.log.error("the kernel refused an event of type %s: %s", waiting.event.type, error)
         if not self._pending:
             self._empty.set()

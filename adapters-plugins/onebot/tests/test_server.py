@@ -194,9 +194,10 @@ async def test_bad_frames_disturb_nothing(onebot: World, caplog: pytest.LogCaptu
         await client.socket.send_str("[1, 2]")
         await client.socket.send_json({"status": "ok", "echo": {"seq": [1]}})
         await client.event(post_type=7)
+        await client.socket.send_str('{"post_type":"odd\\ud83d","a":' + "[" * 100 + "]" * 100 + "}")
         await client.event(post_type="message", message={"type": 3}, sender="x", user_id=[1], group_id={})
         await client.private("still \x1b[31m here")
-        published = await onebot.kernel.wait_published(3)
+        published = await onebot.kernel.wait_published(4)
         assert published[-1].event.text == "still \x1b[31m here"
     assert "\x1b" not in caplog.text
 

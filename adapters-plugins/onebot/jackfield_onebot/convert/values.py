@@ -14,8 +14,34 @@ _HOST_PATH = re.compile(r"file:|[/\\~]|[A-Za-z]:[\\/]|\.{1,2}[\\/]", re.IGNORECA
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 # Keys of native parameters that endpoints read as files of their own host.
 _FILE_KEYS = frozenset({"file", "path", "url", "cover", "image", "thumb", "voice", "video"})
+# Levels of tables and lists in native data that is handed on.
+DEEPEST = 10
 # Years 1970 to 9999; anything else is no time.
 _LAST_SECOND = 253_402_300_799
+
+
+def shallow(native: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy without what lies deeper than `DEEPEST` levels: protobuf readers refuse deep nesting."""
+    return {str(key): _cut(value, DEEPEST) for key, value in native.items()}
+
+
+def _cut(value: Any, levels: int) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _cut(v, levels - 1) for k, v in value.items()} if levels else "..."
+    if isinstance(value, list):
+        return [_cut(item, levels - 1) for item in value] if levels else "..."
+    return value
+
+
+def well_formed(value: Any) -> Any:
+    """The same JSON value with every half of a surrogate pair replaced: no UTF-8 text can hold one."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [well_formed(item) for item in value]
+    if isinstance(value, dict):
+        return {well_formed(key): well_formed(item) for key, item in value.items()}
+    return value
 
 
 def text_of(value: Any) -> str:
