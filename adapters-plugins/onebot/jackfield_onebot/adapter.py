@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -84,7 +85,9 @@ class OneBot(Messaging):
         opened = OpenBot(bot, text_of(bot.config.get("self_id")), token, intake)
         self.registry.add(opened)
         await intake.restore()
-        opened.tasks.add(asyncio.create_task(intake.run()))
+        running = asyncio.create_task(intake.run())
+        opened.tasks.add(running)
+        running.add_done_callback(partial(_ended, opened))
         self._waiting(opened)
         # An account that now has a bot of its own leaves the one that takes all; its client comes back.
         for other in self.registry.all():
@@ -189,6 +192,13 @@ class OneBot(Messaging):
         port = self._listener.port if self._listener is not None else 0
         where = address(self._hosts[0], port or self._port)
         opened.bot.state(BotState.CONNECTING, f"waiting for a OneBot client at {where}")
+
+
+def _ended(opened: OpenBot, intake: asyncio.Task[None]) -> None:
+    """An intake ends by being cancelled; anything else is a fault that the operator must see."""
+    if not intake.cancelled() and (fault := intake.exception()) is not None:
+        opened.bot.log.error("the intake failed", exc_info=fault)
+        opened.bot.state(BotState.FAILED, f"the intake failed: {fault!r}")
 
 
 async def _disconnect(account: Account, why: str) -> None:

@@ -47,6 +47,7 @@ class Intake:
         self._spool = spool
         self._sleep = sleep
         self._queue: deque[Waiting] = deque()
+        self._refused: deque[Waiting] = deque()
         self._pending: dict[int, Waiting] = {}
         self._changed = asyncio.Event()
         self._arrived = asyncio.Event()
@@ -128,10 +129,10 @@ class Intake:
 
     async def _publish(self) -> None:
         while True:
-            if not self._queue:
+            if self._refused or not self._queue:
                 self._changed.clear()
                 self._tell_gap()
-                if not self._queue:
+                if self._refused or not self._queue:
                     await self._changed.wait()
                 continue
             waiting = self._queue.popleft()
@@ -163,13 +164,16 @@ class Intake:
     def _answered(self, waiting: Waiting, durable: asyncio.Future[None]) -> None:
         error = None if durable.cancelled() else durable.exception()
         if durable.cancelled() or (isinstance(error, JackfieldError) and error.retryable):
-            # The kernel pushes back: again in a while, behind what is already on its way.
-            asyncio.get_running_loop().call_later(RETRY_SECONDS, self._again, waiting)
+            # The kernel pushes back: in a while again, and nothing new before, so that the order stays.
+            if not self._refused:
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._again)
+            self._refused.append(waiting)
         else:
             self._settle(waiting, error)
 
-    def _again(self, waiting: Waiting) -> None:
-        self._queue.append(waiting)
+    def _again(self) -> None:
+        self._queue.extendleft(reversed(self._refused))
+        self._refused.clear()
         self._changed.set()
 
     def _settle(self, waiting: Waiting, error: BaseException | None) -> None:

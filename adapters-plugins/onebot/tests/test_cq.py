@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 from jackfield_onebot.convert import cq
+from jackfield_onebot.convert.events import event_of
 from jackfield_onebot.convert.incoming import message_of
-from jackfield_sdk import Face, FaceKind, Mention, MentionAll, Message, Text
+from jackfield_sdk import Face, FaceKind, Mention, MentionAll, Message, Text, convert
 
 names = st.text(st.characters(categories=["Ll", "Nd"], max_codepoint=127), min_size=1, max_size=8)
 texts = st.builds(lambda text: {"type": "text", "data": {"text": text}}, st.text(min_size=1))
@@ -78,3 +79,55 @@ def test_codes_among_text_keep_order_and_blanks() -> None:
         Text("  a[b] "), Mention("7"), Face(FaceKind.FACE, "14"), Text(" &#91;"), MentionAll(), Text("\n")
     )
     assert message_of("[CQ:broken [x] ,") == Message("[CQ:broken [x] ,")
+
+
+texts_of_events = st.sampled_from(
+    [
+        "message",
+        "notice",
+        "request",
+        "meta_event",
+        "private",
+        "group",
+        "group_ban",
+        "notify",
+        "poke",
+        "friend",
+        "group_increase",
+        "group_decrease",
+        "group_recall",
+        "heartbeat",
+        "kick_me",
+        "invite",
+        "add",
+        "10000",
+    ]
+)
+event_keys = st.sampled_from(
+    [
+        "post_type",
+        "message_type",
+        "notice_type",
+        "request_type",
+        "meta_event_type",
+        "sub_type",
+        "message",
+        "user_id",
+        "group_id",
+        "operator_id",
+        "duration",
+        "sender",
+        "anonymous",
+        "time",
+        "flag",
+        "message_id",
+    ]
+)
+natives = st.dictionaries(event_keys, st.one_of(texts_of_events, json_values, st.lists(segments, max_size=2)))
+
+
+@given(natives)
+def test_no_native_event_raises_and_each_fits_the_contract(native) -> None:
+    event = event_of(native, "10000", b"{}")
+    if event is not None:
+        convert.event_to_proto(event).SerializeToString()

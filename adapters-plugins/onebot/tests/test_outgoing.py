@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from jackfield_onebot.convert.incoming import message_of
 from jackfield_onebot.convert.outgoing import LONGEST_TEXT, Plan
 from jackfield_onebot.convert.splitting import split
+from jackfield_onebot.convert.values import refuse_host_paths
 from jackfield_sdk import (
     Actions,
     Button,
@@ -78,6 +79,8 @@ def test_blobs_go_in_base64_and_paths_of_hosts_never() -> None:
             plan(Image(media))
     with pytest.raises(InvalidArgument):
         plan(PlatformSegment("onebot", "music", {"image": "file:///etc/passwd"}))
+    with pytest.raises(InvalidArgument):
+        refuse_host_paths({"messages": [{"data": {"content": "hi[CQ:image,file=/etc/passwd]"}}]})
     assert plan("x", PlatformSegment("onebot", "image", {"file": "/etc/passwd"})).degraded == ["platform"]
 
 

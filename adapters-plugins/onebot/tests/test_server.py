@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from jackfield.v1 import frame_pb2
 from jackfield_onebot.adapter import build
+from jackfield_onebot.sockets import CannotListen, listen
 from jackfield_sdk import (
     BotState,
     Chat,
@@ -112,6 +113,14 @@ async def test_a_taken_port_is_said_with_its_holder_and_taken_when_free() -> Non
             await kernel.open_bot("one")
             async with onebot.client():
                 await kernel.wait_bot("one", BotState.ACTIVE)
+
+
+def test_an_address_that_is_not_of_this_machine_is_left_out_or_said() -> None:
+    (bound,) = listen(["127.0.0.1", "203.0.113.1"], 0)
+    bound.close()
+    with pytest.raises(CannotListen, match=r"203\.0\.113\.1") as refused:
+        listen(["203.0.113.1"], 0)
+    assert refused.value.remedy
 
 
 async def test_bots_are_chosen_by_account() -> None:
