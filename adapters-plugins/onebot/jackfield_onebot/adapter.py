@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -54,7 +55,7 @@ class OneBot(Messaging):
         """Opens the port; while it is taken the plugin is not ready and tries again."""
         config = self.plugin.config
         host = config.get("host") or LOOPBACK
-        self._hosts = [host] if isinstance(host, str) else [str(one) for one in host]
+        self._hosts = host.split(",") if isinstance(host, str) else [str(one) for one in host]
         port = config.get("port")
         self._port = PORT if port is None else int(port)
         self._listener = Listener(self._token_for, self._serve, self.plugin.log)
@@ -84,7 +85,9 @@ class OneBot(Messaging):
         opened = OpenBot(bot, text_of(bot.config.get("self_id")), token, intake)
         self.registry.add(opened)
         await intake.restore()
-        opened.tasks.add(asyncio.create_task(intake.run()))
+        running = asyncio.create_task(intake.run())
+        opened.tasks.add(running)
+        running.add_done_callback(partial(_ended, opened))
         self._waiting(opened)
         # An account that now has a bot of its own leaves the one that takes all; its client comes back.
         for other in self.registry.all():
@@ -97,8 +100,8 @@ class OneBot(Messaging):
         opened = self.registry.remove(bot.name)
         if opened is None:
             return None
-        for account in list(opened.accounts.values()):
-            await _disconnect(account, "the bot is closed")
+        accounts = list(opened.accounts.values())
+        await asyncio.gather(*(_disconnect(account, "the bot is closed") for account in accounts))
         if reason is not CloseReason.LEASE_LOST and not await opened.intake.drained(DRAIN_SECONDS):
             bot.log.error("%d events wait in the file for the next start", opened.intake.pending)
         tasks = list(opened.tasks)
@@ -176,6 +179,7 @@ class OneBot(Messaging):
         event = event_of(native, account.self_id, raw)
         if event is None:
             return
+        account.caches.note(native)
         payload = event.payload
         heartbeat = isinstance(payload, PlatformEvent) and payload.action == "heartbeat"
         if heartbeat and not self.plugin.config.get("publish_heartbeats"):
@@ -188,6 +192,13 @@ class OneBot(Messaging):
         port = self._listener.port if self._listener is not None else 0
         where = address(self._hosts[0], port or self._port)
         opened.bot.state(BotState.CONNECTING, f"waiting for a OneBot client at {where}")
+
+
+def _ended(opened: OpenBot, intake: asyncio.Task[None]) -> None:
+    """An intake ends by being cancelled; anything else is a fault that the operator must see."""
+    if not intake.cancelled() and (fault := intake.exception()) is not None:
+        opened.bot.log.error("the intake failed", exc_info=fault)
+        opened.bot.state(BotState.FAILED, f"the intake failed: {fault!r}")
 
 
 async def _disconnect(account: Account, why: str) -> None:

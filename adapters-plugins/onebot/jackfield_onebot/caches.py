@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
 
 from jackfield_sdk import Group, JackfieldError, Member
+
+from jackfield_onebot.convert.values import id_of
 
 V = TypeVar("V")
 MOST = 4096
 HOUR, DAY = 3600.0, 86_400.0
 FAILED_GROUP, FAILED_MEMBER = 60.0, 600.0
+# Notices after which a member is not what it was.
+_CHANGES = ("group_admin", "group_card", "group_increase", "group_decrease", "notify")
 Clock = Callable[[], float]
 
 
@@ -66,6 +70,12 @@ class Caches:
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self.groups: Cache[Group] = Cache(HOUR, FAILED_GROUP, clock)
         self.members: Cache[Member] = Cache(DAY, FAILED_MEMBER, clock)
+
+    def note(self, native: Mapping[str, Any]) -> None:
+        """Forgets the member that a notice is about."""
+        if native.get("notice_type") in _CHANGES:
+            group, user = id_of(native.get("group_id")), id_of(native.get("user_id"))
+            self.members.drop(member_key(group, user))
 
 
 def member_key(group_id: str, user_id: str) -> str:

@@ -13,6 +13,7 @@ import aiohttp
 from aiohttp import web
 from jackfield_sdk import DeadlineExceeded, OutcomeUnknown, Overloaded, Unavailable
 
+from jackfield_onebot.convert.values import well_formed
 from jackfield_onebot.errors import error_of, succeeded
 
 ACTION_SECONDS = 20.0
@@ -98,6 +99,8 @@ class Connection:
     def _frame(self, data: bytes, receive: Receive) -> None:
         try:
             native = json.loads(data)
+            if b"\\ud" in data.lower():
+                native = well_formed(native)
         except (ValueError, RecursionError) as error:
             self._log.warning("ignored a frame that is no JSON (%s): %r", error, data[:SHOWN])
             return

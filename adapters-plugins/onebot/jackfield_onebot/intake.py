@@ -47,6 +47,7 @@ class Intake:
         self._spool = spool
         self._sleep = sleep
         self._queue: deque[Waiting] = deque()
+        self._refused: deque[Waiting] = deque()
         self._pending: dict[int, Waiting] = {}
         self._changed = asyncio.Event()
         self._arrived = asyncio.Event()
@@ -128,16 +129,23 @@ class Intake:
 
     async def _publish(self) -> None:
         while True:
-            if not self._queue:
+            if self._refused or not self._queue:
                 self._changed.clear()
                 self._tell_gap()
-                if not self._queue:
+                if self._refused or not self._queue:
                     await self._changed.wait()
                 continue
             waiting = self._queue.popleft()
             try:
                 durable = await self._bot.publish_nowait(waiting.event)
-            except (JackfieldError, TypeError, ValueError) as error:
+            except JackfieldError as error:
+                if error.retryable:
+                    self._queue.appendleft(waiting)
+                    await self._sleep(RETRY_SECONDS)
+                else:
+                    self._settle(waiting, error)
+                continue
+            except (TypeError, ValueError) as error:
                 # A value that the contract cannot hold is the fault of one event, not of those behind it.
                 self._settle(waiting, error)
                 continue
@@ -156,19 +164,25 @@ class Intake:
     def _answered(self, waiting: Waiting, durable: asyncio.Future[None]) -> None:
         error = None if durable.cancelled() else durable.exception()
         if durable.cancelled() or (isinstance(error, JackfieldError) and error.retryable):
-            # The kernel pushes back: again in a while, behind what is already on its way.
-            asyncio.get_running_loop().call_later(RETRY_SECONDS, self._again, waiting)
+            # The kernel pushes back: in a while again, and nothing new before, so that the order stays.
+            if not self._refused:
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._again)
+            self._refused.append(waiting)
         else:
             self._settle(waiting, error)
 
-    def _again(self, waiting: Waiting) -> None:
-        self._queue.append(waiting)
+    def _again(self) -> None:
+        self._queue.extendleft(reversed(self._refused))
+        self._refused.clear()
         self._changed.set()
 
     def _settle(self, waiting: Waiting, error: BaseException | None) -> None:
         if self._pending.pop(id(waiting), None) is not None:
             self._bytes -= waiting.size
         if error is not None:
+            # A gap that cannot be told is not told again.
+            self._lost += 1 if waiting.size else 0
+            self._lost_since = self._lost_since or datetime.now(UTC)
             self._bot.log.error("the kernel refused an event of type %s: %s", waiting.event.type, error)
         if not self._pending:
             self._empty.set()

@@ -9,9 +9,9 @@ from typing import Any
 from jackfield_sdk import Call, ChatType, InvalidArgument, NotSupported
 
 from jackfield_onebot.caches import member_key
-from jackfield_onebot.calls import Acting, group_id
+from jackfield_onebot.calls import Acting, act_as, group_id
 from jackfield_onebot.convert.requests import read_flag
-from jackfield_onebot.convert.values import native_id, refuse_host_paths
+from jackfield_onebot.convert.values import native_id, refuse_host_paths, shallow
 
 # What the platform allows at most, and what "for good" therefore becomes.
 LONGEST_MUTE = timedelta(days=30)
@@ -40,8 +40,9 @@ class Moderation(Acting):
     async def set_group_name(self, call: Call, name: str) -> None:
         """Renames the group; the bot must be an administrator."""
         group = group_id(call)
-        await self.act(call, "set_group_name", {"group_id": group, "group_name": name})
-        self.account_of(call)[0].caches.groups.drop(str(group))
+        account, _ = self.account_of(call)
+        await act_as(account, call, "set_group_name", {"group_id": group, "group_name": name})
+        account.caches.groups.drop(str(group))
 
     async def mute_member(self, call: Call, user_id: str, duration: timedelta | None) -> timedelta | None:
         """For at most 30 days, which is also what "for good" becomes."""
@@ -97,15 +98,16 @@ class Moderation(Acting):
                 )
         data = await self.act(call, action, params, effect=not ACTIONS[action])
         if isinstance(data, Mapping):
-            return dict(data)
-        return {} if data is None else {"data": data}
+            return shallow(data)
+        return {} if data is None else shallow({"data": data})
 
     async def _member(self, call: Call, action: str, user_id: str, **params: Any) -> None:
         if not user_id:
             raise InvalidArgument("user_id is empty", metadata={"field": "user_id"})
         group = group_id(call)
-        await self.act(call, action, {"group_id": group, "user_id": native_id(user_id), **params})
-        self.account_of(call)[0].caches.members.drop(member_key(str(group), user_id))
+        account, _ = self.account_of(call)
+        await act_as(account, call, action, {"group_id": group, "user_id": native_id(user_id), **params})
+        account.caches.members.drop(member_key(str(group), user_id))
 
 
 def _native(key: str, value: Any) -> Any:

@@ -31,6 +31,8 @@ PATHS: Mapping[str, str] = {
 ROLES = frozenset({"universal", "api", "event"})
 LONGEST_FRAME = 1 << 20
 PING_SECONDS = 30.0
+# How long a client may take to agree to a close.
+CLOSE_SECONDS = 2.0
 MOST_CONNECTIONS = 256
 LONGEST_ID = 64
 RETRY_SECONDS = 5.0
@@ -87,7 +89,9 @@ class Listener:
             return self._refuse(request, 400, "X-Client-Role must be Universal, API or Event")
         if self._count >= MOST_CONNECTIONS:
             return self._refuse(request, 503, f"{MOST_CONNECTIONS} clients are connected already")
-        socket = web.WebSocketResponse(max_msg_size=LONGEST_FRAME, heartbeat=PING_SECONDS, compress=False)
+        socket = web.WebSocketResponse(
+            max_msg_size=LONGEST_FRAME, heartbeat=PING_SECONDS, timeout=CLOSE_SECONDS
+        )
         if not socket.can_prepare(request).ok:
             return self._refuse(request, 426, "this address speaks WebSocket only")
         self._count += 1

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from jackfield.v1 import frame_pb2
 from jackfield_onebot.adapter import build
+from jackfield_onebot.sockets import CannotListen, listen
 from jackfield_sdk import (
     BotState,
     Chat,
@@ -70,8 +71,10 @@ async def test_both_loopback_addresses_and_all_paths_answer(onebot: World) -> No
     for path in ("/onebot/v11/ws", "/ws", "/ws/", "/onebot/v11"):
         async with onebot.client(path=path):
             pass
-    if not socket.has_ipv6:
-        pytest.skip("no IPv6 here")
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no ::1")
     async with aiohttp.ClientSession() as session:
         url = onebot.url.replace("127.0.0.1", "[::1]")
         async with session.ws_connect(url, headers={"X-Self-ID": "1"}):
@@ -112,6 +115,14 @@ async def test_a_taken_port_is_said_with_its_holder_and_taken_when_free() -> Non
             await kernel.open_bot("one")
             async with onebot.client():
                 await kernel.wait_bot("one", BotState.ACTIVE)
+
+
+def test_an_address_that_is_not_of_this_machine_is_left_out_or_said() -> None:
+    (bound,) = listen(["127.0.0.1", "203.0.113.1"], 0)
+    bound.close()
+    with pytest.raises(CannotListen, match=r"203\.0\.113\.1") as refused:
+        listen(["203.0.113.1"], 0)
+    assert refused.value.remedy
 
 
 async def test_bots_are_chosen_by_account() -> None:
@@ -194,9 +205,10 @@ async def test_bad_frames_disturb_nothing(onebot: World, caplog: pytest.LogCaptu
         await client.socket.send_str("[1, 2]")
         await client.socket.send_json({"status": "ok", "echo": {"seq": [1]}})
         await client.event(post_type=7)
+        await client.socket.send_str('{"post_type":"odd\\ud83d","a":' + "[" * 100 + "]" * 100 + "}")
         await client.event(post_type="message", message={"type": 3}, sender="x", user_id=[1], group_id={})
         await client.private("still \x1b[31m here")
-        published = await onebot.kernel.wait_published(3)
+        published = await onebot.kernel.wait_published(4)
         assert published[-1].event.text == "still \x1b[31m here"
     assert "\x1b" not in caplog.text
 

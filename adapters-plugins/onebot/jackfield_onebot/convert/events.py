@@ -14,7 +14,7 @@ from jackfield_onebot.convert.incoming import mentions, message_of
 from jackfield_onebot.convert.notices import notice_of
 from jackfield_onebot.convert.parts import Parts
 from jackfield_onebot.convert.requests import request_of
-from jackfield_onebot.convert.values import id_of, text_of, time_of
+from jackfield_onebot.convert.values import id_of, shallow, text_of, time_of
 
 Native = Mapping[str, Any]
 _NAME = re.compile(r"[^a-z0-9]+")
@@ -91,7 +91,7 @@ def _message(native: Native, self_id: str) -> Parts:
 def _meta(native: Native) -> Parts | None:
     kind = text_of(native.get("meta_event_type"))
     if kind in ("lifecycle", "heartbeat"):
-        return Parts(PlatformEvent(kind, dict(native)))
+        return Parts(PlatformEvent(kind, shallow(native)))
     return None
 
 

@@ -36,6 +36,7 @@ from jackfield_onebot.convert.values import (
     integer_of,
     is_host_path,
     is_web,
+    shallow,
     text_of,
     time_of,
 )
@@ -87,7 +88,7 @@ def _segment(native: Any, depth: int) -> Segment:
     if kind == "forward":
         return _forward(data, depth)
     if kind in OWN:
-        return PlatformSegment(PLATFORM, kind, dict(data))
+        return PlatformSegment(PLATFORM, kind, shallow(data))
     read = _READERS.get(kind)
     return read(data) if read is not None else Unknown(text=f"[{kind[:64] or '?'}]", native_type=kind[:64])
 

@@ -102,14 +102,14 @@ class Plan:
             case Voice(media=media):
                 self._own("voice", "record", source_of(media, self._blobs), link_of(media) or "[Voice]")
             case Video(media=media, cover=cover):
-                extra: Native = {"cover": source_of(cover, self._blobs)} if cover is not None else {}
+                extra = {"cover": source_of(cover, self._blobs)} if cover is not None else {}
                 source = source_of(media, self._blobs)
-                self._own("video", "video", source, link_of(media) or "[Video]", **extra)
+                self._own("video", "video", source, link_of(media) or "[Video]", extra)
             case File(media=media):
                 name = media.name if media is not None else ""
                 text = link_of(media) or f"[File] {name}"
                 extra = {"name": name} if name else {}
-                self._own("file", "file", source_of(media, self._blobs), text, refusable=True, **extra)
+                self._own("file", "file", source_of(media, self._blobs), text, extra, refusable=True)
             case Forward():
                 self._forward(segment)
             case Face(kind=kind, id=face_id, name=name):
@@ -176,12 +176,19 @@ class Plan:
             self._fallback(name, text)
 
     def _own(
-        self, name: str, kind: str, source: str, text: str, *, refusable: bool = False, **extra: Any
+        self,
+        name: str,
+        kind: str,
+        source: str,
+        text: str,
+        extra: Mapping[str, str] | None = None,
+        *,
+        refusable: bool = False,
     ) -> None:
         if not source:
             self._fallback(name, text)
             return
-        self._alone({"type": kind, "data": {"file": source, **extra}})
+        self._alone({"type": kind, "data": {"file": source, **(extra or {})}})
         if refusable:
             plain = {"type": "text", "data": {"text": text}}
             self.parts[-1].otherwise, self.parts[-1].name = [Part([plain])], name

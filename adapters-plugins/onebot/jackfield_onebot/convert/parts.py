@@ -8,7 +8,7 @@ from typing import Any
 
 from jackfield_sdk import Chat, Payload, PlatformEvent, User
 
-from jackfield_onebot.convert.values import id_of
+from jackfield_onebot.convert.values import id_of, shallow
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Parts:
     @classmethod
     def platform(cls, action: str, native: Mapping[str, Any]) -> Parts:
         """A platform event in the chat that the native event names."""
-        return cls(PlatformEvent(action, dict(native)), chat_of(native), actor_of(native))
+        return cls(PlatformEvent(action, shallow(native)), chat_of(native), actor_of(native))
 
 
 def chat_of(native: Mapping[str, Any]) -> Chat | None:
