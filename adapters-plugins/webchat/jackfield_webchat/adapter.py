@@ -17,7 +17,6 @@ from jackfield_sdk import (
     BotAddress,
     BotState,
     Call,
-    Chat,
     ChatDetails,
     ChatType,
     CloseReason,
@@ -34,7 +33,6 @@ from jackfield_sdk import (
     SendResult,
     StreamSteps,
     Text,
-    TextFormat,
     Unavailable,
     User,
 )
@@ -124,7 +122,9 @@ class WebChat(Adapter):
         host = "127.0.0.1" if self._host in ("localhost", "0.0.0.0") else self._host
         host = socket.gethostname() if host == "::" else host
         place = f"[{host}]" if ":" in host else host
-        return f"http://{place}:{self._port or self._wanted}/" + ("" if bot == self._default_bot else f"b/{bot}/")
+        return f"http://{place}:{self._port or self._wanted}/" + (
+            "" if bot == self._default_bot else f"b/{bot}/"
+        )
 
     async def open_bot(self, bot: Bot) -> OpenedBot:
         if not guard.token_of(bot) and not listener.is_loopback(self._host):
@@ -170,16 +170,7 @@ class WebChat(Adapter):
                 chain, degraded = await self._chain(room, message)
                 chain = quote + chain
                 if entry is None:
-                    fresh = Entry(
-                        room,
-                        _new_id(),
-                        "assistant",
-                        chain,
-                        time.time(),
-                        state=TextState.STREAMING,
-                        call_key=call.key,
-                    )
-                    entry, _ = await self._history.run(History.add, fresh)
+                    entry = await self._begin(call, room, chain)
                     if entry.state is TextState.FINAL:
                         return SendResult(message_id=entry.message_id)
                 if step.is_final:
@@ -196,6 +187,14 @@ class WebChat(Adapter):
         assert entry is not None  # a stream without a step raises
         return SendResult(message_id=entry.message_id, degraded=degraded)
 
+    async def _begin(self, call: Call, room: Room, chain: Chain) -> Entry:
+        """The message that a streamed reply fills: of an earlier attempt under the same key, or a new one."""
+        fresh = Entry(
+            room, _new_id(), "assistant", chain, time.time(), state=TextState.STREAMING, call_key=call.key
+        )
+        entry, _ = await self._history.run(History.add, fresh)
+        return entry
+
     async def edit_message(self, call: Call, message_id: str, message: Message) -> Iterable[str] | None:
         entry = await self._own(call, message_id)
         chain, degraded = await self._chain(entry.room, message)
@@ -210,7 +209,9 @@ class WebChat(Adapter):
         entry = await self._entry(call, message_id)
         text = message_of(entry.chain, {}) if entry.role == "user" and not _has_keys(entry.chain) else None
         message = text or Message("".join(part.get("text", "") for part in entry.chain))
-        sender = User(id=entry.sender, nickname=entry.nickname) if entry.role == "user" else call.bot.self_user
+        sender = (
+            User(id=entry.sender, nickname=entry.nickname) if entry.role == "user" else call.bot.self_user
+        )
         payload = MessageReceived(message_id=message_id, message=message)
         return call.bot.complete(Event(payload=payload, chat=chat_of(entry.room), sender=sender))
 
@@ -270,7 +271,9 @@ class WebChat(Adapter):
         if user_id == call.bot.name and call.bot.self_user is not None:
             return call.bot.self_user
         nickname = await self._history.run(History.nickname, call.bot.name, user_id)
-        if nickname is None and not await self._history.run(History.knows, Room(call.bot.name, "person", user_id)):
+        if nickname is None and not await self._history.run(
+            History.knows, Room(call.bot.name, "person", user_id)
+        ):
             raise NotFound("nobody wrote under this id", metadata={"user_id": user_id})
         return User(id=user_id, nickname=nickname or "")
 

@@ -31,7 +31,9 @@ def check_host(request: web.Request, allowed: set[str]) -> None:
     name = urlsplit(f"//{request.host}").hostname or ""
     if name == "localhost" or _is_address(name) or name in {urlsplit(origin).hostname for origin in allowed}:
         return
-    raise web.HTTPForbidden(text=f"This server is not known as {name[:80]}. Add its origin to allowed_origins.\n")
+    raise web.HTTPForbidden(
+        text=f"This server is not known as {name[:80]}. Add its origin to allowed_origins.\n"
+    )
 
 
 def check_origin(request: web.Request, allowed: set[str]) -> None:

@@ -96,7 +96,9 @@ class History:
         self._db.execute("PRAGMA synchronous=FULL")
         if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
             self._db.executescript(SCHEMA)
-        self._db.execute("UPDATE entries SET state=? WHERE state=?", (TextState.INTERRUPTED, TextState.STREAMING))
+        self._db.execute(
+            "UPDATE entries SET state=? WHERE state=?", (TextState.INTERRUPTED, TextState.STREAMING)
+        )
         self._cursors: dict[Room, int] = {}
 
     def close(self) -> None:
@@ -161,7 +163,8 @@ class History:
     def nickname(self, bot: str, user: str) -> str | None:
         """The last name under which a user wrote; None for a user who never did."""
         row = self._db.execute(
-            "SELECT nickname FROM entries WHERE bot=? AND sender=? AND role='user' ORDER BY time DESC LIMIT 1",
+            "SELECT nickname FROM entries WHERE bot=? AND sender=? AND role='user'"
+            " ORDER BY time DESC LIMIT 1",
             (bot, user),
         ).fetchone()
         return row and str(row[0])
@@ -189,7 +192,9 @@ class History:
 
     def _cursor(self, room: Room) -> int:
         if room not in self._cursors:
-            row = self._db.execute("SELECT cursor FROM rooms WHERE bot=? AND kind=? AND session=?", _key(room))
+            row = self._db.execute(
+                "SELECT cursor FROM rooms WHERE bot=? AND kind=? AND session=?", _key(room)
+            )
             self._cursors[room] = (row.fetchone() or (0,))[0]
         return self._cursors[room]
 

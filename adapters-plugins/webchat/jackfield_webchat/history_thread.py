@@ -16,15 +16,13 @@ R = TypeVar("R")
 
 
 class HistoryThread:
-    """One thread that alone touches the history, in the order of the requests: `await run(History.add, entry)`."""
+    """One thread that alone touches the history, in the order asked: `await run(History.add, entry)`."""
 
     def __init__(self, path: Path) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="webchat-history")
         self._history = self._thread.submit(History, path).result()
 
-    async def run(
-        self, method: Callable[Concatenate[History, P], R], *args: P.args, **values: P.kwargs
-    ) -> R:
+    async def run(self, method: Callable[Concatenate[History, P], R], *args: P.args, **values: P.kwargs) -> R:
         """Runs a method of History there and returns what it returns."""
         call = partial(method, self._history, *args, **values)
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)

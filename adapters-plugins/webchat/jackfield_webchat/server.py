@@ -164,9 +164,7 @@ class WebServer:
             return socket
         await self._history.run(History.enter, connection.room, time.time())
         connection.uses(request.transport)
-        greeting = frames.connected(
-            connection.id, connection.room, connection.user, _title(bot), time.time()
-        )
+        greeting = frames.connected(connection.id, connection.room, connection.user, _title(bot), time.time())
         connection.send(greeting)
         self._rooms.join(connection)
         writer = asyncio.ensure_future(connection.write())

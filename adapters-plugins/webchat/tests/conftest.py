@@ -77,10 +77,16 @@ async def start() -> AsyncIterator[StartChat]:
     async with AsyncExitStack() as stack:
 
         async def begin(
-            *, bot: dict[str, Any] | None = None, kernel: FakeKernel | None = None, open_bot: bool = True, **config: Any
+            *,
+            bot: dict[str, Any] | None = None,
+            kernel: FakeKernel | None = None,
+            open_bot: bool = True,
+            **config: Any,
         ) -> Chat:
             kernel = kernel or await stack.enter_async_context(FakeKernel())
-            running = kernel.running(create_plugin(retry_seconds=0.02), config={"port": 0, **config}, grants=["network"])
+            running = kernel.running(
+                create_plugin(retry_seconds=0.02), config={"port": 0, **config}, grants=["network"]
+            )
             client = aiohttp.ClientSession(headers={"X-Session": "person:anna"})
             chat = Chat(kernel, await stack.enter_async_context(running), client)
             await stack.enter_async_context(client)
