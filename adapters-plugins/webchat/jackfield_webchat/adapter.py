@@ -65,6 +65,7 @@ class WebChat(Adapter):
         self._runner: web.AppRunner
         self._port = 0
         self._listening: asyncio.Task[None] | None = None
+        self._set_up = asyncio.Event()
 
     # Life.
 
@@ -83,6 +84,7 @@ class WebChat(Adapter):
         self._wanted = int(config.get("port", DEFAULT_PORT))
         if not await self._listen():
             self._listening = asyncio.ensure_future(self._listen_later())
+        self._set_up.set()
 
     async def teardown(self) -> None:
         if self._listening is not None:
@@ -127,6 +129,8 @@ class WebChat(Adapter):
         )
 
     async def open_bot(self, bot: Bot) -> OpenedBot:
+        # The kernel may be quicker than our database.
+        await self._set_up.wait()
         if not guard.token_of(bot) and not listener.is_loopback(self._host):
             raise InvalidArgument(
                 f"the bot {bot.name} has no token, and {self._host} can be reached from other machines",
@@ -141,8 +145,8 @@ class WebChat(Adapter):
 
     async def close_bot(self, bot: Bot, reason: CloseReason) -> bytes | None:
         self._bots.pop(bot.name, None)
-        for connection in self._rooms.of_bot(bot.name):
-            await connection.close(1012, "the bot is closed")
+        leaving = [one.close(1012, "the bot is closed") for one in self._rooms.of_bot(bot.name)]
+        await asyncio.gather(*leaving)
         return None
 
     # Messages.

@@ -29,7 +29,8 @@ class Connection:
         self._socket = socket
         self._queue: asyncio.Queue[list[Frame]] = asyncio.Queue(MAX_QUEUE)
         self._transport: Transport | None = None
-        self.dropped = False
+        # Set when our own farewell is over; until then the socket must not be given up.
+        self.closed = asyncio.Event()
 
     def uses(self, transport: asyncio.BaseTransport | None) -> None:
         """The transport below, which a slow client loses."""
@@ -40,7 +41,6 @@ class Connection:
         try:
             self._queue.put_nowait(list(frames))
         except asyncio.QueueFull:
-            self.dropped = True
             if self._transport is not None:
                 # A close handshake would wait behind the very bytes that the client does not read.
                 self._transport.abort()
@@ -53,7 +53,10 @@ class Connection:
 
     async def close(self, code: int, reason: str) -> None:
         """Says goodbye."""
-        await self._socket.close(code=code, message=reason.encode())
+        try:
+            await self._socket.close(code=code, message=reason.encode())
+        finally:
+            self.closed.set()
 
 
 class Rooms:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 
 import aiohttp
 import pytest
@@ -121,14 +122,14 @@ async def test_a_frame_above_the_limit_ends_the_connection(chat) -> None:
     anna = await chat.greeted()
     await anna.say("x" * (1 << 20))
     assert await anna.ended() == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
-    async with chat.client.post(f"{chat.url}upload", data=bytes(MAX_UPLOAD + 1)) as answer:
+    async with chat.client.post(f"{chat.url}upload", data=io.BytesIO(bytes(MAX_UPLOAD + 1))) as answer:
         assert answer.status == 413
 
 
 async def test_who_does_not_read_is_dropped_and_nobody_waits(chat) -> None:
     anna = await chat.greeted()
     host, port = chat.url.removeprefix("http://").rstrip("/").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port), limit=1)
+    reader, writer = await asyncio.open_connection(host, int(port), limit=4096)
     key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13"
     head = (
         f"GET /ws?session=anna HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade"
@@ -141,14 +142,11 @@ async def test_who_does_not_read_is_dropped_and_nobody_waits(chat) -> None:
             "web", "SendMessage", chat=Chat.private("anna"), message=large, key=f"l{number}"
         )
         assert (await anna.next())["data"]["content"] == "x" * 200_000
-    with pytest.raises(ConnectionError):
-        await read_all(reader)
+    received = 0
+    while data := await reader.read(1 << 16):
+        received += len(data)
+    assert received < 110 * 200_000, "the connection ended before the last messages"
     writer.close()
-
-
-async def read_all(reader: asyncio.StreamReader) -> None:
-    while await reader.read(1 << 16):
-        pass
 
 
 async def test_a_session_is_well_formed(chat) -> None:

@@ -18,6 +18,7 @@ from jackfield_sdk import (
     NotSupported,
     Target,
 )
+from jackfield_sdk.testing import FakeKernel
 from jackfield_sdk.testing.fake_calls import KernelCall
 
 ANNA = Chat.private("anna")
@@ -54,19 +55,24 @@ async def test_a_streamed_reply_keeps_one_id_until_it_is_final(chat) -> None:
     assert answer.result.message_id == frames[0]["id"]
 
 
-async def test_a_stream_that_breaks_settles_and_the_same_call_goes_on_with_its_message(chat) -> None:
-    anna = await chat.greeted()
-    call = opening(chat, "s1", "one")
-    begun = await anna.until("response")
-    call.cancel()
-    stopped = await anna.until("response")
-    assert stopped["data"]["is_final"]
-    again = opening(chat, "s1", "one")
-    await step(again, "one two", final=True)
-    await again.result()
-    seen = [await anna.until("response"), await anna.until("response")]
-    assert {frame["data"]["id"] for frame in seen} == {begun["data"]["id"]}
-    assert seen[-1]["data"]["content"] == "one two"
+async def test_a_stream_that_breaks_settles_and_the_same_call_goes_on_with_its_message(start) -> None:
+    async with FakeKernel() as kernel:
+        chat = await start(kernel=kernel)
+        anna = await chat.greeted()
+        call = opening(chat, "s1", "one")
+        begun = await anna.until("response")
+        call.cancel()
+        assert (await anna.until("response"))["data"]["is_final"]
+        chat.running.runtime.finish()
+        await chat.running.finished()
+        chat = await start(kernel=kernel)
+        anna = await chat.greeted()
+        again = opening(chat, "s1", "one")
+        await step(again, "one two", final=True)
+        await again.result()
+        seen = [await anna.until("response"), await anna.until("response")]
+        assert {frame["data"]["id"] for frame in seen} == {begun["data"]["id"]}
+        assert seen[-1]["data"]["content"] == "one two"
 
 
 async def test_a_repeated_key_sends_once(chat) -> None:

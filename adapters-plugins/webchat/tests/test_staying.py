@@ -70,8 +70,9 @@ async def test_history_and_cursor_survive_a_restart(start) -> None:
         await anna.say("hello")
         seen = (await anna.until("ack"))["cursor"]
         await kernel.call("web", "SendMessage", chat=ANNA, message=Message("welcome"), key="k")
+        ended = asyncio.ensure_future(anna.ended())
         await kernel.close_bot("web")
-        assert await anna.ended() == 1012
+        assert await ended == 1012
         before.running.runtime.finish()
         await before.running.finished()
         after = await start(kernel=kernel)
@@ -133,15 +134,14 @@ async def test_another_bot_answers_at_its_own_path(chat) -> None:
 
 
 async def test_a_taken_port_is_named_and_tried_again(start) -> None:
-    other = socket.create_server(("127.0.0.1", 0))
-    port = other.getsockname()[1]
-    chat = await start(port=port, open_bot=False)
-    report = chat.running.session.report
-    assert f"port {port} is taken by pid {os.getpid()}" in report.reason.message
-    assert "WEBCHAT_PORT" in report.reason.remedy
-    await chat.kernel.open_bot("web")
-    await chat.kernel.wait_bot("web", BotState.CONNECTING)
-    other.close()
-    await asyncio.wait_for(chat.kernel.wait_bot("web", BotState.ACTIVE), 10)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        chat = await start(port=port, open_bot=False, wait_ready=False)
+        await chat.running.until(chat.running.session.attached.wait())
+        await chat.kernel.open_bot("web")
+        waiting = await chat.kernel.wait_bot("web", BotState.CONNECTING)
+        assert f"port {port} is taken by pid {os.getpid()}" in waiting.reason.message
+        assert "WEBCHAT_PORT" in waiting.reason.remedy
+    await chat.kernel.wait_bot("web", BotState.ACTIVE)
     assert chat.url == f"http://127.0.0.1:{port}/"
     await chat.greeted()

@@ -95,6 +95,10 @@ class Page:
         )
         self._ask("POST", "/execute/async", {"script": script, "args": []})
 
+    def device(self, command: str, parameters: dict[str, Any]) -> None:
+        """A command of the DevTools protocol."""
+        self._ask("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})
+
     def screenshot(self, file: Path) -> None:
         file.write_bytes(base64.b64decode(self._ask("GET", "/screenshot")))
 
