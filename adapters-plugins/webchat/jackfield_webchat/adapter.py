@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
+from typing import Any
 
 from aiohttp import web
 from jackfield_sdk import (
@@ -28,6 +29,7 @@ from jackfield_sdk import (
     Message,
     MessageReceived,
     NotFound,
+    NotSupported,
     OpenedBot,
     Plugin,
     SendResult,
@@ -280,6 +282,17 @@ class WebChat(Adapter):
         ):
             raise NotFound("nobody wrote under this id", metadata={"user_id": user_id})
         return User(id=user_id, nickname=nickname or "")
+
+    async def call_platform_api(
+        self, call: Call, action: str, params: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        if action != "broadcast":
+            raise NotSupported(f"web chat has no action {action}", metadata={"action": action})
+        text = params.get("message")
+        if not isinstance(text, str) or not text:
+            raise InvalidArgument("`message` must be text", metadata={"field": "params.message"})
+        reached = self._rooms.tell_all(call.bot.name, frames.broadcast(text, time.time()))
+        return {"connections": reached}
 
     # Inside.
 

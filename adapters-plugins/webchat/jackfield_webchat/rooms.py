@@ -9,7 +9,7 @@ from asyncio import Transport
 from aiohttp import web
 
 from jackfield_webchat.frames import Frame, shown
-from jackfield_webchat.history import Entry, Room
+from jackfield_webchat.history import Entry, Room, TextState
 
 MAX_CONNECTIONS = 1024
 # Frames that wait for one client; who reads slower than that is dropped, so that nobody waits for them.
@@ -29,6 +29,8 @@ class Connection:
         self._socket = socket
         self._queue: asyncio.Queue[list[Frame]] = asyncio.Queue(MAX_QUEUE)
         self._transport: Transport | None = None
+        # Whether it wants to see replies grow; each connection for itself.
+        self.streams = True
         # Set when our own farewell is over; until then the socket must not be given up.
         self.closed = asyncio.Event()
 
@@ -47,9 +49,13 @@ class Connection:
 
     async def write(self) -> None:
         """Writes queued frames until the connection ends."""
-        while not self._socket.closed:
-            for frame in await self._queue.get():
-                await self._socket.send_str(json.dumps(frame, ensure_ascii=False))
+        try:
+            while not self._socket.closed:
+                for frame in await self._queue.get():
+                    await self._socket.send_str(json.dumps(frame, ensure_ascii=False))
+        except ConnectionError:
+            # The reader sees the same end and cleans up.
+            return
 
     async def close(self, code: int, reason: str) -> None:
         """Says goodbye."""
@@ -90,6 +96,13 @@ class Rooms:
         """All connections of a bot."""
         return [one for room, there in self._connections.items() if room.bot == bot for one in there]
 
+    def tell_all(self, bot: str, frame: Frame) -> int:
+        """Sends a frame to every connection of a bot; returns to how many."""
+        there = self.of_bot(bot)
+        for connection in there:
+            connection.send(frame)
+        return len(there)
+
     def tell(self, room: Room, frame: Frame, besides: Connection | None = None) -> None:
         """Sends a frame to every connection of a room but one."""
         for connection in list(self._connections.get(room, ())):
@@ -99,7 +112,7 @@ class Rooms:
     def show(self, entry: Entry, besides: Connection | None = None) -> None:
         """Shows a message as it is now to its room."""
         for connection in list(self._connections.get(entry.room, ())):
-            if connection is not besides:
+            if connection is not besides and (connection.streams or entry.state is not TextState.STREAMING):
                 connection.send(shown(entry, connection.id))
 
     def grow(self, entry: Entry) -> None:

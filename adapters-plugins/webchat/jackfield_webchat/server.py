@@ -255,7 +255,12 @@ class WebServer:
 
     async def _work(self, bot: Bot, connection: Connection, inbox: asyncio.Queue[ClientFrame | None]) -> None:
         while (frame := await inbox.get()) is not None:
-            await self._intake.handle(bot, connection, frame)
+            try:
+                await self._intake.handle(bot, connection, frame)
+            except Exception:
+                # The border to the browser: a fault of ours (a full disk) must not end the conversation.
+                bot.log.exception("a frame could not be handled")
+                connection.send(frames.error("INTERNAL", "this could not be stored; see the log", frame.id))
 
     def _bot(self, request: web.Request) -> Bot:
         guard.check_host(request, self._all_origins())

@@ -55,6 +55,17 @@ async def test_a_streamed_reply_keeps_one_id_until_it_is_final(chat) -> None:
     assert answer.result.message_id == frames[0]["id"]
 
 
+async def test_who_wants_no_stream_sees_only_the_end(chat) -> None:
+    anna, berta = await chat.greeted(), await chat.greeted()
+    await anna.send(type="message", id="c1", stream=False, message=[{"type": "Plain", "text": "hi"}])
+    await anna.until("ack")
+    call = opening(chat, "s1", "one")
+    assert not (await berta.until("response"))["data"]["is_final"]
+    await step(call, "one two", final=True)
+    assert (await anna.until("response"))["data"]["content"] == "one two"
+    await call.result()
+
+
 async def test_a_stream_that_breaks_settles_and_the_same_call_goes_on_with_its_message(start) -> None:
     async with FakeKernel() as kernel:
         chat = await start(kernel=kernel)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 
+import pytest
 from jackfield_sdk import BotState, Chat, Message
 from jackfield_sdk.testing import FakeKernel
 from jackfield_webchat.history import MESSAGES_PER_ROOM
@@ -108,6 +109,26 @@ async def test_groups_and_persons_are_apart_and_hide_the_private_id(chat) -> Non
     assert user.nickname == "Anna"
     details = await chat.kernel.call("web", "GetChatInfo", chat=Chat.group("lobby"))
     assert details.group.id == "lobby"
+
+
+async def test_a_broadcast_reaches_every_page(chat) -> None:
+    anna, berta = await chat.greeted(), await chat.greeted("berta")
+    answer = await chat.kernel.call("web", "CallPlatformApi", action="broadcast", params={"message": "soon"})
+    assert answer == {"connections": 2}
+    for browser in (anna, berta):
+        assert (await browser.next())["message"] == "soon"
+
+
+async def test_both_loopback_addresses_answer(chat) -> None:
+    port = int(chat.url.rstrip("/").rpartition(":")[2])
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        try:
+            probe = socket.create_server((address, 0), family=family)
+        except OSError:
+            pytest.skip(f"this machine has no {address}")
+        probe.close()
+        with socket.create_connection((address, port), timeout=5):
+            pass
 
 
 async def test_typing_is_shown(chat) -> None:
