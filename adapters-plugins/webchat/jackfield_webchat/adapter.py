@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
+from typing import Any
 
 from aiohttp import web
 from jackfield_sdk import (
@@ -28,6 +29,7 @@ from jackfield_sdk import (
     Message,
     MessageReceived,
     NotFound,
+    NotSupported,
     OpenedBot,
     Plugin,
     SendResult,
@@ -65,6 +67,7 @@ class WebChat(Adapter):
         self._runner: web.AppRunner
         self._port = 0
         self._listening: asyncio.Task[None] | None = None
+        self._set_up = asyncio.Event()
 
     # Life.
 
@@ -83,6 +86,7 @@ class WebChat(Adapter):
         self._wanted = int(config.get("port", DEFAULT_PORT))
         if not await self._listen():
             self._listening = asyncio.ensure_future(self._listen_later())
+        self._set_up.set()
 
     async def teardown(self) -> None:
         if self._listening is not None:
@@ -127,6 +131,8 @@ class WebChat(Adapter):
         )
 
     async def open_bot(self, bot: Bot) -> OpenedBot:
+        # The kernel may be quicker than our database.
+        await self._set_up.wait()
         if not guard.token_of(bot) and not listener.is_loopback(self._host):
             raise InvalidArgument(
                 f"the bot {bot.name} has no token, and {self._host} can be reached from other machines",
@@ -141,8 +147,8 @@ class WebChat(Adapter):
 
     async def close_bot(self, bot: Bot, reason: CloseReason) -> bytes | None:
         self._bots.pop(bot.name, None)
-        for connection in self._rooms.of_bot(bot.name):
-            await connection.close(1012, "the bot is closed")
+        leaving = [one.close(1012, "the bot is closed") for one in self._rooms.of_bot(bot.name)]
+        await asyncio.gather(*leaving)
         return None
 
     # Messages.
@@ -170,16 +176,7 @@ class WebChat(Adapter):
                 chain, degraded = await self._chain(room, message)
                 chain = quote + chain
                 if entry is None:
-                    fresh = Entry(
-                        room,
-                        _new_id(),
-                        "assistant",
-                        chain,
-                        time.time(),
-                        state=TextState.STREAMING,
-                        call_key=call.key,
-                    )
-                    entry, _ = await self._history.run(History.add, fresh)
+                    entry = await self._begin(call, room, chain)
                     if entry.state is TextState.FINAL:
                         return SendResult(message_id=entry.message_id)
                 if step.is_final:
@@ -195,6 +192,14 @@ class WebChat(Adapter):
                 self._rooms.settle(stopped)
         assert entry is not None  # a stream without a step raises
         return SendResult(message_id=entry.message_id, degraded=degraded)
+
+    async def _begin(self, call: Call, room: Room, chain: Chain) -> Entry:
+        """The message that a streamed reply fills: of an earlier attempt under the same key, or a new one."""
+        fresh = Entry(
+            room, _new_id(), "assistant", chain, time.time(), state=TextState.STREAMING, call_key=call.key
+        )
+        entry, _ = await self._history.run(History.add, fresh)
+        return entry
 
     async def edit_message(self, call: Call, message_id: str, message: Message) -> Iterable[str] | None:
         entry = await self._own(call, message_id)
@@ -277,6 +282,17 @@ class WebChat(Adapter):
         ):
             raise NotFound("nobody wrote under this id", metadata={"user_id": user_id})
         return User(id=user_id, nickname=nickname or "")
+
+    async def call_platform_api(
+        self, call: Call, action: str, params: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        if action != "broadcast":
+            raise NotSupported(f"web chat has no action {action}", metadata={"action": action})
+        text = params.get("message")
+        if not isinstance(text, str) or not text:
+            raise InvalidArgument("`message` must be text", metadata={"field": "params.message"})
+        reached = self._rooms.tell_all(call.bot.name, frames.broadcast(text, time.time()))
+        return {"connections": reached}
 
     # Inside.
 

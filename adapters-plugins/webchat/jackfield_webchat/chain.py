@@ -109,7 +109,7 @@ def _string(part: Part, name: str, default: str | None = None) -> str:
 
 
 def chain_of(message: Message, keys: Mapping[str, str]) -> tuple[Chain, tuple[str, ...]]:
-    """The chain to show, and the names of segments shown by a fallback. `keys` maps blob ids to media keys."""
+    """The chain to show, and the names of segments shown by a fallback. `keys`: media key by blob id."""
     chain: Chain = []
     degraded: list[str] = []
     for segment in message:
@@ -146,10 +146,8 @@ def _part(segment: Segment, keys: Mapping[str, str]) -> tuple[Chain, str]:
         case Face(name=name):
             return [_plain(f"[{name or 'face'}]")], "face"
         case Forward(title=title, nodes=nodes):
-            lines = [title] if title else []
-            lines += [
-                f"{n.sender_name or n.sender_id}: {n.message.plain() if n.message else ''}" for n in nodes
-            ]
+            said = [f"{node.sender_name or node.sender_id}: {node.message or ''}" for node in nodes]
+            lines = [title, *said] if title else said
             return [_plain("\n".join(lines))], "forward"
         case PlatformSegment():
             return [], "platform"

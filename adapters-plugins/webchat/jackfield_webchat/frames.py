@@ -122,6 +122,11 @@ def pong(now: float) -> Frame:
     return {"type": "pong", "timestamp": stamp(now)}
 
 
+def broadcast(text: str, now: float) -> Frame:
+    """A notice to everyone, outside of all conversations; not kept."""
+    return {"type": "broadcast", "message": text, "timestamp": stamp(now)}
+
+
 def typing() -> Frame:
     """The bot is writing."""
     return {"type": "typing"}

@@ -163,7 +163,8 @@ class History:
     def nickname(self, bot: str, user: str) -> str | None:
         """The last name under which a user wrote; None for a user who never did."""
         row = self._db.execute(
-            "SELECT nickname FROM entries WHERE bot=? AND sender=? AND role='user' ORDER BY time DESC LIMIT 1",
+            "SELECT nickname FROM entries WHERE bot=? AND sender=? AND role='user'"
+            " ORDER BY time DESC LIMIT 1",
             (bot, user),
         ).fetchone()
         return row and str(row[0])

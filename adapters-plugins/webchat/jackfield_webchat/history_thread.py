@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 
 class HistoryThread:
-    """One thread that alone touches the history, in the order of the requests: `await run(History.add, entry)`."""
+    """One thread that alone touches the history, in the order asked: `await run(History.add, entry)`."""
 
     def __init__(self, path: Path) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="webchat-history")

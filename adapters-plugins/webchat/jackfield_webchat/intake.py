@@ -56,6 +56,7 @@ class Intake:
         room = connection.room
         if not frame.id:
             raise FrameError("INVALID_FRAME", "a message needs an `id` chosen by the client")
+        connection.streams = frame.body.get("stream", True) is not False
         chain = frame.body.get("message")
         uploads = {}
         for key in keys_of(chain):

@@ -24,7 +24,7 @@ def is_loopback(host: str) -> bool:
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Opens the port; `localhost` means 127.0.0.1 and, where the machine has it, ::1. Port 0 takes a free one.
+    """Opens the port; `localhost` means 127.0.0.1 and, where the machine has it, ::1. Port 0: any free one.
 
     Raises OSError; EADDRINUSE when somebody else listens on any of the addresses.
     """

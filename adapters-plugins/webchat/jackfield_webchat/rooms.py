@@ -9,7 +9,7 @@ from asyncio import Transport
 from aiohttp import web
 
 from jackfield_webchat.frames import Frame, shown
-from jackfield_webchat.history import Entry, Room
+from jackfield_webchat.history import Entry, Room, TextState
 
 MAX_CONNECTIONS = 1024
 # Frames that wait for one client; who reads slower than that is dropped, so that nobody waits for them.
@@ -29,7 +29,10 @@ class Connection:
         self._socket = socket
         self._queue: asyncio.Queue[list[Frame]] = asyncio.Queue(MAX_QUEUE)
         self._transport: Transport | None = None
-        self.dropped = False
+        # Whether it wants to see replies grow; each connection for itself.
+        self.streams = True
+        # Set when our own farewell is over; until then the socket must not be given up.
+        self.closed = asyncio.Event()
 
     def uses(self, transport: asyncio.BaseTransport | None) -> None:
         """The transport below, which a slow client loses."""
@@ -40,20 +43,26 @@ class Connection:
         try:
             self._queue.put_nowait(list(frames))
         except asyncio.QueueFull:
-            self.dropped = True
             if self._transport is not None:
                 # A close handshake would wait behind the very bytes that the client does not read.
                 self._transport.abort()
 
     async def write(self) -> None:
         """Writes queued frames until the connection ends."""
-        while not self._socket.closed:
-            for frame in await self._queue.get():
-                await self._socket.send_str(json.dumps(frame, ensure_ascii=False))
+        try:
+            while not self._socket.closed:
+                for frame in await self._queue.get():
+                    await self._socket.send_str(json.dumps(frame, ensure_ascii=False))
+        except ConnectionError:
+            # The reader sees the same end and cleans up.
+            return
 
     async def close(self, code: int, reason: str) -> None:
         """Says goodbye."""
-        await self._socket.close(code=code, message=reason.encode())
+        try:
+            await self._socket.close(code=code, message=reason.encode())
+        finally:
+            self.closed.set()
 
 
 class Rooms:
@@ -87,6 +96,13 @@ class Rooms:
         """All connections of a bot."""
         return [one for room, there in self._connections.items() if room.bot == bot for one in there]
 
+    def tell_all(self, bot: str, frame: Frame) -> int:
+        """Sends a frame to every connection of a bot; returns to how many."""
+        there = self.of_bot(bot)
+        for connection in there:
+            connection.send(frame)
+        return len(there)
+
     def tell(self, room: Room, frame: Frame, besides: Connection | None = None) -> None:
         """Sends a frame to every connection of a room but one."""
         for connection in list(self._connections.get(room, ())):
@@ -96,7 +112,7 @@ class Rooms:
     def show(self, entry: Entry, besides: Connection | None = None) -> None:
         """Shows a message as it is now to its room."""
         for connection in list(self._connections.get(entry.room, ())):
-            if connection is not besides:
+            if connection is not besides and (connection.streams or entry.state is not TextState.STREAMING):
                 connection.send(shown(entry, connection.id))
 
     def grow(self, entry: Entry) -> None:

@@ -24,6 +24,9 @@ from jackfield_webchat.rooms import Connection, Rooms
 # Seconds a client has to name its token, and a connection may be without any frame.
 AUTHENTICATE_SECONDS = 10.0
 IDLE_SECONDS = 86_400.0
+# Between two pings of ours, and for the answer to our farewell.
+HEARTBEAT_SECONDS = 30.0
+FAREWELL_SECONDS = 2.0
 # Frames of one connection that wait for the kernel.
 MAX_INBOX = 16
 
@@ -154,7 +157,9 @@ class WebServer:
         guard.check_origin(request, guard.origins_of(bot))
         if self._rooms.full:
             raise web.HTTPServiceUnavailable(text="Too many connections.\n", headers={"Retry-After": "30"})
-        socket = web.WebSocketResponse(max_msg_size=MAX_FRAME, heartbeat=30.0, compress=False)
+        socket = web.WebSocketResponse(
+            max_msg_size=MAX_FRAME, heartbeat=HEARTBEAT_SECONDS, timeout=FAREWELL_SECONDS, compress=False
+        )
         await socket.prepare(request)
         try:
             connection = await self._admit(request, bot, socket)
@@ -225,6 +230,8 @@ class WebServer:
             if received.type is WSMsgType.BINARY:
                 connection.send(frames.error("INVALID_FRAME", "frames are text"))
                 continue
+            if received.type is WSMsgType.CLOSING:
+                await connection.closed.wait()
             if received.type is not WSMsgType.TEXT:
                 return
             try:
@@ -248,7 +255,12 @@ class WebServer:
 
     async def _work(self, bot: Bot, connection: Connection, inbox: asyncio.Queue[ClientFrame | None]) -> None:
         while (frame := await inbox.get()) is not None:
-            await self._intake.handle(bot, connection, frame)
+            try:
+                await self._intake.handle(bot, connection, frame)
+            except Exception:
+                # The border to the browser: a fault of ours (a full disk) must not end the conversation.
+                bot.log.exception("a frame could not be handled")
+                connection.send(frames.error("INTERNAL", "this could not be stored; see the log", frame.id))
 
     def _bot(self, request: web.Request) -> Bot:
         guard.check_host(request, self._all_origins())

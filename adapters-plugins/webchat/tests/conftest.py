@@ -81,15 +81,17 @@ async def start() -> AsyncIterator[StartChat]:
             bot: dict[str, Any] | None = None,
             kernel: FakeKernel | None = None,
             open_bot: bool = True,
+            wait_ready: bool = True,
             **config: Any,
         ) -> Chat:
             kernel = kernel or await stack.enter_async_context(FakeKernel())
+            plugin = create_plugin(retry_seconds=0.02)
             running = kernel.running(
-                create_plugin(retry_seconds=0.02), config={"port": 0, **config}, grants=["network"]
+                plugin, config={"port": 0, **config}, grants=["network"], wait_ready=wait_ready
             )
             client = aiohttp.ClientSession(headers={"X-Session": "person:anna"})
-            chat = Chat(kernel, await stack.enter_async_context(running), client)
             await stack.enter_async_context(client)
+            chat = Chat(kernel, await stack.enter_async_context(running), client)
             if open_bot:
                 await kernel.open_bot("web", bot or {})
             return chat

@@ -14,7 +14,15 @@ export class Log {
     this.actions = actions;
     this.items = new Map();
     latest.onclick = () => this.toEnd();
-    scroll.onscroll = () => this.atEnd() && (latest.hidden = true);
+    this.stuck = true;
+    scroll.onscroll = () => {
+      this.stuck = this.atEnd();
+      if (this.stuck) latest.hidden = true;
+    };
+    // A keyboard that opens, a picture that arrives: who was at the end stays there.
+    const keep = new ResizeObserver(() => this.stuck && this.toEnd());
+    keep.observe(scroll);
+    keep.observe(list);
   }
 
   /** Shows a message as it is now; older states that come late are ignored. */
