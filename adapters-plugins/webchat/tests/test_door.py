@@ -31,6 +31,7 @@ async def test_a_name_that_was_never_given_to_the_server_is_refused(start) -> No
     for host, status in (("evil.example", 403), ("chat.example.org", 200), ("localhost:1", 200)):
         async with chat.client.get(chat.url, headers={"Host": host}) as answer:
             assert answer.status == status, host
+            await answer.read()
 
 
 async def test_the_page_allows_no_foreign_script(chat) -> None:
