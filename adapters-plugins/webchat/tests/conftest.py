@@ -48,6 +48,7 @@ class Chat:
     """A running plugin with one open bot."""
 
     def __init__(self, kernel: FakeKernel, running: RunningPlugin, client: aiohttp.ClientSession) -> None:
+        self.sockets: list[aiohttp.ClientWebSocketResponse] = []
         self.kernel = kernel
         self.running = running
         self.client = client
@@ -60,7 +61,14 @@ class Chat:
         self, session: str = "anna", query: str = "", path: str = "ws", headers: dict[str, str] | None = None
     ) -> Browser:
         address = f"{self.url}{path}?session={session}{query}"
-        return Browser(await self.client.ws_connect(address, headers=headers))
+        socket = await self.client.ws_connect(address, headers=headers)
+        self.sockets.append(socket)
+        return Browser(socket)
+
+    async def hang_up(self) -> None:
+        """Close what the test left open."""
+        for socket in self.sockets:
+            await socket.close()
 
     async def greeted(self, session: str = "anna", query: str = "") -> Browser:
         browser = await self.browser(session, query)
@@ -92,6 +100,7 @@ async def start() -> AsyncIterator[StartChat]:
             client = aiohttp.ClientSession(headers={"X-Session": "person:anna"})
             await stack.enter_async_context(client)
             chat = Chat(kernel, await stack.enter_async_context(running), client)
+            stack.push_async_callback(chat.hang_up)
             if open_bot:
                 await kernel.open_bot("web", bot or {})
             return chat

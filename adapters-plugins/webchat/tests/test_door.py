@@ -24,6 +24,7 @@ async def test_pages_of_other_sites_are_refused(start) -> None:
         f"{chat.url}upload", data=b"x", headers={"Origin": "https://evil.example"}
     ) as answer:
         assert answer.status == 403
+        await answer.read()
 
 
 async def test_a_name_that_was_never_given_to_the_server_is_refused(start) -> None:
