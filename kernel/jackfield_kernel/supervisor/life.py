@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import Any
 
 from ..paths import private_directory
@@ -159,7 +160,9 @@ class PluginLife:
 
     def tick(self, on_time: bool) -> None:
         """One heartbeat interval passed."""
-        if self._run and self.state in (State.STARTING, State.ACTIVE):
+        if self._run is None or self.state not in (State.STARTING, State.ACTIVE):
+            return
+        if self.spec.watched or self._run.link is None:
             self._run.tick(self._around.timing.missed, on_time)
 
     def excuse(self) -> None:
@@ -358,6 +361,4 @@ def _rules(spec: PluginSpec, rules: RestartRules) -> RestartRules:
 
 
 def _unheld(spec: PluginSpec) -> PluginSpec:
-    return PluginSpec(
-        spec.name, spec.manifest, spec.origin, spec.launcher, spec.python_path, None, spec.error
-    )
+    return replace(spec, hold=None)

@@ -92,13 +92,15 @@ class Supervisor:
         """As `disable`, with a reason of the caller's. Raises UnknownPlugin."""
         await self._life(name).unwant(reason, DRAIN_STOP)
 
-    async def restart(self, name: str) -> None:
-        """Drain a plugin and start it again; counts nothing. Returns when the old one is gone.
+    async def restart(self, name: str, spec: PluginSpec | None = None) -> None:
+        """Drain a plugin and start it again, as `spec` when given; counts nothing. Returns when the old one is
+        gone.
 
         Raises UnknownPlugin, CannotStart.
         """
         life = self._startable(name)
         await life.unwant(Reason("RESTART"), DRAIN_RESTART)
+        life.spec = spec or life.spec
         life.want()
 
     def snapshot(self) -> list[PluginSnapshot]:
