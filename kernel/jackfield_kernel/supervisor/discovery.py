@@ -173,7 +173,7 @@ def _read(candidate: Candidate) -> Found:
 
 
 def python_path_of(manifest: Manifest) -> Path | None:
-    """Return the folder to import the plugin from when it is not installed; None for one that is no Python."""
+    """Return the folder to import the plugin from when it is not installed; None when it is no Python."""
     if not manifest.run.python:
         return None
     folder = manifest.path.parent.absolute()

@@ -93,8 +93,9 @@ class Supervisor:
         await self._life(name).unwant(reason, DRAIN_STOP)
 
     async def restart(self, name: str, spec: PluginSpec | None = None) -> None:
-        """Drain a plugin and start it again, as `spec` when given; counts nothing. Returns when the old one is
-        gone.
+        """Drain a plugin and start it again, as `spec` when given; counts nothing.
+
+        Returns when the old one is gone.
 
         Raises UnknownPlugin, CannotStart.
         """

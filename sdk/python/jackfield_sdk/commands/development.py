@@ -141,7 +141,7 @@ class Development:
         screen.note(
             "In an IDE: a run configuration of the module that `run.python` of the manifest names, working\n"
             f"directory {self._wishes.folder}, with that variable; it stays the same at every start.\n"
-            "In a shell: JACKFIELD_BOOTSTRAP=... python -m <module>. A breakpoint may hold it as long as you like."
+            "In a shell: JACKFIELD_BOOTSTRAP=... python -m <module>. A breakpoint may hold it for long."
         )
 
     async def _log(self) -> None:

@@ -32,7 +32,7 @@ Data = Annotated[
 
 
 def find_kernel(context: typer.Context, data: Path | None) -> str:
-    """The address of the Admin service. The kernel's command line, which runs this command, knows how to find it."""
+    """The address of the Admin service, found by the kernel's command line, which runs this command."""
     locate = context.obj
     if not callable(locate):
         raise typer.BadParameter("run this as `jackfield ...`, from the kernel's environment")

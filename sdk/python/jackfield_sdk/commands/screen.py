@@ -46,7 +46,7 @@ def log_line(line: str) -> str:
 
 
 def failure(error: error_pb2.Error, before: str = "") -> None:
-    """An error with what to do about it, on stderr. The message of a manifest names file, key and expectation."""
+    """An error with what to do about it, on stderr."""
     first, *more = visible(error.message or error.reason).splitlines()
     typer.secho(f"{before}{first} [{error.reason}]", fg=typer.colors.RED, err=True)
     for line in more:

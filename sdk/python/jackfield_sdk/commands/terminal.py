@@ -71,7 +71,10 @@ class Terminal(Adapter):
         return None
 
     async def said(self, line: str) -> str:
-        """Publishes a line as a message, or as a press of the control with that number; returns the event's id."""
+        """Publishes a line as a message, or as a press of the control with that number.
+
+        Returns the event's id.
+        """
         bot = await self.opened()
         payload: MessageReceived | InteractionReceived
         if line.isdecimal() and 0 < int(line) <= len(self._choices):
