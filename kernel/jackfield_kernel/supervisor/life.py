@@ -27,8 +27,9 @@ READY = Reason("READY")
 _log = logging.getLogger(__name__)
 
 _REFUSALS = {
-    "WRONG_SECRET": "Let the plugin read its secret from its JACKFIELD_BOOTSTRAP file at each start.",
-    "UNSUPPORTED_VERSION": "Install a version of the plugin that speaks this kernel's contract.",
+    "UNAUTHENTICATED": "Let the plugin read its secret from its JACKFIELD_BOOTSTRAP file at each start.",
+    "CONTRACT_MISMATCH": "Install a version of the plugin that speaks this kernel's contract.",
+    "MANIFEST_MISMATCH": "Restart the plugin, or install it anew.",
 }
 
 
