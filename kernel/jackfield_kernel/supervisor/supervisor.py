@@ -153,7 +153,7 @@ class Supervisor:
             life.detached(reason)
 
     def refused(self, name: str, reason: str, text: str = "") -> None:
-        """Register was refused for `reason`, such as UNAUTHENTICATED or CONTRACT_MISMATCH, with a sentence."""
+        """Register was refused for `reason`, such as UNAUTHENTICATED; `text` is a sentence."""
         if life := self._lives.get(name):
             life.refused(reason, text)
 

@@ -15,7 +15,7 @@ import typer
 from jackfield.v1 import admin_pb2, error_pb2
 
 from jackfield_sdk.commands import screen
-from jackfield_sdk.commands.edits import edits
+from jackfield_sdk.commands.edits import Edits
 from jackfield_sdk.commands.first_rule import FirstRule
 from jackfield_sdk.commands.kernel import CALL_SECONDS, refusal
 
@@ -47,6 +47,8 @@ class Development:
         self._stub = stub
         self._wishes = wishes
         self._stop = stop
+        # From here on: what is saved while the kernel reads the manifest counts.
+        self._edits = Edits(wishes.folder)
         self._name = ""
         self._code = 0
         self._shown_state = ""
@@ -177,7 +179,7 @@ class Development:
         return list(answer.dead_letters)
 
     async def _restarts(self) -> None:
-        async for names in edits(self._wishes.folder):
+        while names := await self._edits.next():
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             screen.note(f"↻ {names[0]}{more} saved")
             self._lines = 0
@@ -188,7 +190,7 @@ class Development:
                 screen.note("It goes on as it was. Waiting for the next save.")
 
     async def _until_saved(self) -> None:
-        saved = asyncio.ensure_future(anext(edits(self._wishes.folder)))
+        saved = asyncio.ensure_future(self._edits.next())
         stopped = asyncio.ensure_future(self._stop.wait())
         await asyncio.wait({saved, stopped}, return_when=asyncio.FIRST_COMPLETED)
         for task in (saved, stopped):

@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-STEP_SECONDS = 0.25
+STEP_SECONDS = 0.2
 LEFT_OUT = frozenset({"__pycache__", "node_modules", "venv", "build", "dist", "target"})
 
 Snapshot = dict[str, tuple[int, int]]
 
 
-async def edits(place: Path, step: float = STEP_SECONDS) -> AsyncIterator[list[str]]:
-    """Yields the names of changed files each time some were saved; several saves at once are one."""
-    known = await asyncio.to_thread(snapshot, place)
-    while True:
-        await asyncio.sleep(step)
-        found = await asyncio.to_thread(snapshot, place)
-        if found == known:
-            continue
+class Edits:
+    """Saves below a folder since this was made, or since the last ones were seen."""
+
+    def __init__(self, place: Path, step: float = STEP_SECONDS) -> None:
+        self._place = place
+        self._step = step
+        self._known = snapshot(place)
+
+    async def next(self) -> list[str]:
+        """Waits for saves; returns the names of the changed files. Several saves at once are one."""
+        while (found := await self._look()) == self._known:
+            await asyncio.sleep(self._step)
         # An editor that saves all files is still at it.
-        while (later := await _after(place, step)) != found:
+        await asyncio.sleep(self._step)
+        while (later := await self._look()) != found:
             found = later
-        names = sorted(name for name in {*known, *found} if known.get(name) != found.get(name))
-        known = found
-        yield names
+            await asyncio.sleep(self._step)
+        known, self._known = self._known, found
+        return sorted(name for name in {*known, *found} if known.get(name) != found.get(name))
+
+    async def _look(self) -> Snapshot:
+        return await asyncio.to_thread(snapshot, self._place)
 
 
 def snapshot(place: Path) -> Snapshot:
@@ -44,11 +51,6 @@ def snapshot(place: Path) -> Snapshot:
                 continue
             found[str(path.relative_to(place))] = (stat.st_mtime_ns, stat.st_size)
     return found
-
-
-async def _after(place: Path, seconds: float) -> Snapshot:
-    await asyncio.sleep(seconds)
-    return await asyncio.to_thread(snapshot, place)
 
 
 def _left_out(name: str) -> bool:
