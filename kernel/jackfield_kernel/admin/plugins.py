@@ -12,7 +12,7 @@ from ..errors import Refused
 from ..manifest import Manifest, load_manifest, parse_manifest
 from ..paths import DataPaths
 from ..session.installation import Installation
-from ..supervisor import EXTERNAL, PluginSpec, State, tail
+from ..supervisor import State, tail
 from ..supervisor.discovery import manifest_in
 from .views import View, struct
 
@@ -84,7 +84,7 @@ class PluginsPart:
         self, request: admin_pb2.RestartPluginRequest
     ) -> admin_pb2.RestartPluginResponse:
         """Drain, stop and start."""
-        await self._view.supervisor.restart(request.name)
+        await self._installation.restart(request.name)
         return admin_pb2.RestartPluginResponse(plugin=self._status(request.name))
 
     async def set_grants(self, request: admin_pb2.SetGrantsRequest) -> admin_pb2.SetGrantsResponse:
@@ -121,14 +121,7 @@ class PluginsPart:
         manifest = _developed(request)
         name = manifest.name
         changed = asyncio.Event()
-        spec = PluginSpec(
-            name,
-            manifest,
-            "develop",
-            launcher=EXTERNAL if request.external else "process",
-            python_path=_python_path(manifest) if not request.external else None,
-        )
-        await self._installation.develop(manifest, spec, replace=request.replace)
+        await self._installation.develop(manifest, external=request.external, replace=request.replace)
         stop = self._view.registry.watch(lambda version: changed.set())
         try:
             while True:
@@ -161,11 +154,6 @@ def _developed(request: admin_pb2.DevelopPluginRequest) -> Manifest:
             remedy="Name the directory of a plugin.",
         )
     return load_manifest(path)
-
-
-def _python_path(manifest: Manifest) -> Path | None:
-    """The folder that holds the plugin's package, for a plugin that is not installed."""
-    return manifest.path.parent.parent if manifest.run.python is not None else None
 
 
 def _not_enforced(manifest: Manifest) -> list[str]:

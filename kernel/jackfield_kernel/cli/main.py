@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -75,11 +76,21 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def jackfield(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Jackfield runs chat bots out of plugins, and loses no message."""
+    # What verbs of other distributions find the kernel with: they must not import it.
+    context.obj = _admin_address
+
+
+def _admin_address(data: Path | None) -> str:
+    """Where the Admin service of the kernel on `data` listens, for a gRPC channel. Raises NoKernel."""
+    client = import_module(f"{__package__}.client")
+    config = import_module("..config", __package__)
+    return f"unix:{client.find_socket(config.data_directory(data, os.environ))}"
 
 
 def main() -> None:

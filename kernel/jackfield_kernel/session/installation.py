@@ -11,16 +11,19 @@ from ..errors import Refused
 from ..hooks import Hooks
 from ..journal.journal import Journal
 from ..journal.log import LogDriver, Put
-from ..manifest import Manifest, load_manifest
+from ..manifest import Manifest, Restart, load_manifest
 from ..supervisor import Candidate, Found, PluginSource, Supervisor, builtin_sources, discover, plan
-from ..supervisor.discovery import manifest_in
-from ..supervisor.spec import DISABLED, PluginSpec
+from ..supervisor.discovery import manifest_in, python_path_of
+from ..supervisor.spec import DISABLED, EXTERNAL, PluginSpec
 from .bots import Bots
 from .registry import Registry
 
 INSTALLED_BUCKET = "installed"
 DISABLED_BUCKET = "disabled"
 BOTS_BUCKET = "bots"
+
+UNTIL_RESTARTED = Restart(backoff=86_400.0, backoff_max=86_400.0)
+"""A developer's plugin that cannot start waits to be mended instead of failing again and again."""
 
 
 class AdminSource:
@@ -60,6 +63,8 @@ class Installation:
         self._folders: dict[str, Path] = {}
         self._disabled: set[str] = set()
         self._admin_bots: dict[str, BotEntry] = {}
+        self._developed: dict[str, bool] = {}
+        """Plugins of developers, by id; True for those that the developer starts."""
 
     async def load(self) -> None:
         """Read what the operator changed in earlier runs."""
@@ -153,9 +158,27 @@ class Installation:
         self._journal.put(Put(DISABLED_BUCKET, name, b"1"))
         await self._supervisor.disable(name)
 
-    async def develop(self, manifest: Manifest, spec: PluginSpec, *, replace: bool) -> None:
+    async def develop(self, manifest: Manifest, *, external: bool, replace: bool) -> None:
         """Supervise a plugin for a developer; trusted. Raises Refused CONFLICT for a name that is taken."""
         name = manifest.name
+        if name in self._developed:
+            raise Refused(
+                "CONFLICT",
+                f"a plugin {name} is being developed already",
+                remedy="End the other `jackfield dev` or `jackfield chat`, or give yours another name.",
+                key=name,
+            )
+        self._developed[name] = external
+        try:
+            await self._take_name(name, replace=replace)
+        except BaseException:
+            del self._developed[name]
+            raise
+        self._registry.add(manifest, trusted=True)
+        self._supervisor.add(_developed_spec(manifest, external=external))
+        self.settle_bots()
+
+    async def _take_name(self, name: str, *, replace: bool) -> None:
         if name in {snapshot.name for snapshot in self._supervisor.snapshot()}:
             if not replace:
                 raise Refused(
@@ -165,15 +188,36 @@ class Installation:
                     key=name,
                 )
             await self._supervisor.remove(name)
-        self._registry.add(manifest, trusted=True)
-        self._supervisor.add(spec)
-        self.settle_bots()
 
     async def end_development(self, name: str) -> None:
         """Forget a developer's plugin; an installed one of the same name comes back."""
-        await self._supervisor.remove(name)
-        self._registry.forget(name)
+        try:
+            await self._supervisor.remove(name)
+            self._registry.forget(name)
+        finally:
+            del self._developed[name]
         self.discover()
+
+    async def restart(self, name: str) -> None:
+        """Drain a plugin and start it again; a developer's one by its manifest as it is now.
+
+        Raises UnknownPlugin, CannotStart, ManifestInvalid, Refused CONFLICT for another name in the manifest.
+        """
+        known = self._registry.plugins.get(name)
+        if name not in self._developed or known is None or not known.manifest.path.is_absolute():
+            await self._supervisor.restart(name)
+            return
+        manifest = load_manifest(known.manifest.path)
+        if manifest.name != name:
+            raise Refused(
+                "CONFLICT",
+                f"{manifest.path}: name: expected {name}, as it was when development began",
+                remedy="Start `jackfield dev` anew to change the name.",
+                key="name",
+            )
+        self._registry.add(manifest, trusted=True)
+        self.settle_bots()
+        await self._supervisor.restart(name, _developed_spec(manifest, external=self._developed[name]))
 
     # Bots -----------------------------------------------------------------------------------------------------------
 
@@ -239,3 +283,10 @@ class Installation:
     def _keep_bot(self, name: str) -> None:
         entry = self._admin_bots[name].model_dump(exclude_defaults=True)
         self._journal.put(Put(BOTS_BUCKET, name, json.dumps(entry).encode()))
+
+
+def _developed_spec(manifest: Manifest, *, external: bool) -> PluginSpec:
+    if external:
+        return PluginSpec(manifest.name, manifest, "develop", launcher=EXTERNAL, watched=False)
+    patient = manifest.model_copy(update={"restart": UNTIL_RESTARTED})
+    return PluginSpec(manifest.name, patient, "develop", python_path=python_path_of(manifest))

@@ -168,11 +168,12 @@ def _read(candidate: Candidate) -> Found:
         where = "its entry point" if candidate.installed else f"plugins.{name}"
         problem = Problem(str(path), "name", f"{name}, as {where} says", f"Make name and {where} agree.")
         return Found(name, origin, trusted, error=ManifestInvalid(path, [problem]))
-    python_path = None if candidate.installed else _python_path(manifest)
+    python_path = None if candidate.installed else python_path_of(manifest)
     return Found(manifest.name, origin, trusted, manifest=manifest, python_path=python_path)
 
 
-def _python_path(manifest: Manifest) -> Path | None:
+def python_path_of(manifest: Manifest) -> Path | None:
+    """Return the folder to import the plugin from when it is not installed; None when it is no Python."""
     if not manifest.run.python:
         return None
     folder = manifest.path.parent.absolute()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import Any
 
 from ..paths import private_directory
@@ -26,8 +27,9 @@ READY = Reason("READY")
 _log = logging.getLogger(__name__)
 
 _REFUSALS = {
-    "WRONG_SECRET": "Let the plugin read its secret from its JACKFIELD_BOOTSTRAP file at each start.",
-    "UNSUPPORTED_VERSION": "Install a version of the plugin that speaks this kernel's contract.",
+    "UNAUTHENTICATED": "Let the plugin read its secret from its JACKFIELD_BOOTSTRAP file at each start.",
+    "CONTRACT_MISMATCH": "Install a version of the plugin that speaks this kernel's contract.",
+    "MANIFEST_MISMATCH": "Restart the plugin, or install it anew.",
 }
 
 
@@ -162,7 +164,9 @@ class PluginLife:
 
     def tick(self, on_time: bool) -> None:
         """One heartbeat interval passed."""
-        if self._run and self.state in (State.STARTING, State.ACTIVE):
+        if self._run is None or self.state not in (State.STARTING, State.ACTIVE):
+            return
+        if self.spec.watched or self._run.link is None:
             self._run.tick(self._around.timing.missed, on_time)
 
     def excuse(self) -> None:
@@ -362,6 +366,4 @@ def _rules(spec: PluginSpec, rules: RestartRules) -> RestartRules:
 
 
 def _unheld(spec: PluginSpec) -> PluginSpec:
-    return PluginSpec(
-        spec.name, spec.manifest, spec.origin, spec.launcher, spec.python_path, None, spec.error
-    )
+    return replace(spec, hold=None)

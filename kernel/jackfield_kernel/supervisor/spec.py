@@ -31,6 +31,8 @@ class PluginSpec:
     python_path: Path | None = None
     hold: Reason | None = None
     error: Reason | None = None
+    watched: bool = True
+    """False: missing heartbeats do not end it while it is connected, for a debugger may hold it."""
 
 
 @dataclass(frozen=True)

@@ -92,13 +92,16 @@ class Supervisor:
         """As `disable`, with a reason of the caller's. Raises UnknownPlugin."""
         await self._life(name).unwant(reason, DRAIN_STOP)
 
-    async def restart(self, name: str) -> None:
-        """Drain a plugin and start it again; counts nothing. Returns when the old one is gone.
+    async def restart(self, name: str, spec: PluginSpec | None = None) -> None:
+        """Drain a plugin and start it again, as `spec` when given; counts nothing.
+
+        Returns when the old one is gone.
 
         Raises UnknownPlugin, CannotStart.
         """
         life = self._startable(name)
         await life.unwant(Reason("RESTART"), DRAIN_RESTART)
+        life.spec = spec or life.spec
         life.want()
 
     def snapshot(self) -> list[PluginSnapshot]:
@@ -150,9 +153,7 @@ class Supervisor:
             life.detached(reason)
 
     def refused(self, name: str, reason: str, text: str = "") -> None:
-        """Register was refused for `reason`, such as WRONG_SECRET or UNSUPPORTED_VERSION; `text` is a
-        sentence.
-        """
+        """Register was refused for `reason`, such as UNAUTHENTICATED; `text` is a sentence."""
         if life := self._lives.get(name):
             life.refused(reason, text)
 

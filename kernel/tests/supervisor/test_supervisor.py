@@ -102,9 +102,9 @@ async def test_a_refused_registration_is_parked_with_the_reason_of_the_refusal(h
     async with harness.run(harness.plugin("liar", script)) as supervisor:
         for start in range(5):
             await harness.until(lambda: sum(line.text == "dialling" for line in harness.lines) > start)  # noqa: B023
-            supervisor.refused("liar", "WRONG_SECRET")
+            supervisor.refused("liar", "UNAUTHENTICATED")
         found = await harness.state("liar", State.PARKED)
-    assert found.reason.name == "WRONG_SECRET"
+    assert found.reason.name == "UNAUTHENTICATED"
     assert found.reason.remedy
 
 
