@@ -1,0 +1,77 @@
+"""The promise, on what `make run` starts: processes are killed under a conversation, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.rig.command import Installation, installed
+from tests.rig.onebot import OneBotClient
+
+pytestmark = [pytest.mark.chaos, pytest.mark.integration]
+
+MESSAGES = 120
+
+
+def writer_of(installation: Installation) -> int:
+    """Process id of the journal's writer."""
+    assert installation.kernel is not None
+    children = psutil.Process(installation.kernel.pid).children()
+    return next(child.pid for child in children if "jackfield journal" in " ".join(child.cmdline()))
+
+
+async def test_handler_router_and_writer_may_be_killed_under_load(tmp_path: Path) -> None:
+    async with installed(tmp_path) as installation, OneBotClient(installation.onebot) as client:
+        await client.say("first")
+        await client.until(1)
+        echo, router = await installation.pid("echo"), await installation.pid("router")
+        victims = {20: echo, 50: router, 80: writer_of(installation)}
+        for number in range(MESSAGES):
+            await client.say(str(number))
+            if number in victims:
+                os.kill(victims[number], signal.SIGKILL)
+            await asyncio.sleep(0.01)
+        replies = await client.until(MESSAGES + 1)
+        assert replies[1:] == [str(number) for number in range(MESSAGES)]
+        status = await installation.ask("status")
+        assert {plugin["state"] for plugin in status["plugins"]} == {"ACTIVE"}
+        assert "dead" not in status["bus"]
+
+
+async def test_a_killed_kernel_goes_on_where_it_was(tmp_path: Path) -> None:
+    async with installed(tmp_path) as installation, OneBotClient(installation.onebot) as client:
+        await client.say("before")
+        await client.until(1)
+        echo = await installation.pid("echo")
+        os.kill(echo, signal.SIGSTOP)
+        for number in range(10):
+            await client.say(str(number))
+        while (await installation.ask("status"))["bus"].get("accepted") != "11":
+            await asyncio.sleep(0.05)
+        await installation.kill()
+        os.kill(echo, signal.SIGKILL)
+        await installation.run()
+        replies = await client.until(11)
+        assert replies == ["before", *map(str, range(10))]
+
+
+async def test_an_adapter_that_is_killed_comes_back_by_itself(tmp_path: Path) -> None:
+    async with installed(tmp_path) as installation, OneBotClient(installation.onebot) as client:
+        await client.say("before")
+        await client.until(1)
+        first = await installation.pid("onebot")
+        os.kill(first, signal.SIGKILL)
+        while (second := await installation.pid("onebot")) in (0, first):
+            await asyncio.sleep(0.05)
+        await client.say("after")
+        # What is written to a connection that is about to break is lost with it: the platform cannot redeliver.
+        async with asyncio.timeout(30):
+            while "after" not in client.replies:
+                await asyncio.sleep(0.5)
+                await client.say("after")
+        assert second != first
