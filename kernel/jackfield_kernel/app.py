@@ -35,6 +35,7 @@ from .journal.log import JournalInfo, LogDriver
 from .journal.memory import MemoryLog
 from .journal.sqlite.driver import SqliteLog
 from .paths import DataPaths, KernelLock, RuntimePaths
+from .routing.kept import KeptRoutes
 from .routing.tables import RouteTables
 from .session.attach import FrameLoop
 from .session.bots import Bots
@@ -50,7 +51,6 @@ from .session.unary import bulk_handlers, unary_methods
 from .state.blobs import Blobs
 from .state.kv import KeyValues
 from .state.leases import Leases
-from .state.routes import KeptRoutes
 from .supervisor import ProcessLauncher, Supervisor, Surroundings, Timing
 from .telemetry.health import Health, HealthServer
 from .telemetry.metrics import Metrics
@@ -124,7 +124,11 @@ class Kernel:
             intake = Intake(bus, registry)
             hub = Hub(bus, broker, identities, driver, info, registry.admit, __version__)
             bots = Bots(
-                broker, hub.sessions.get, lambda name: intake.checkpoints.get(name, b""), tasks, registry.changed
+                broker,
+                hub.sessions.get,
+                lambda name: intake.checkpoints.get(name, b""),
+                tasks,
+                registry.changed,
             )
             registry.bots, registry.sessions = bots, hub.peer
             methods = KernelMethods(bus, broker, kv, leases, routes, registry, tasks)
@@ -162,7 +166,8 @@ class Kernel:
                 log.info("%d events are open from an earlier run", open_events)
             installation.discover()
 
-            # Admin.
+            # Admin, metrics and health.
+            http = HealthServer(settings.metrics, metrics, lambda: _health(view))
             view = View(
                 version=__version__,
                 pid=os.getpid(),
@@ -177,6 +182,7 @@ class Kernel:
                 registry=registry,
                 bots=bots,
                 supervisor=supervisor,
+                listener=http,
             )
             events = EventsPart(view, DeadLetters(bus, driver))
             parts = (
@@ -203,7 +209,7 @@ class Kernel:
             running = tasks.create_task(supervisor.run(), name="supervisor")
             async with (
                 AdminEndpoint(place.runtime.admin_socket, parts),
-                HealthServer(settings.metrics, metrics, lambda: _health(view)),
+                http,
             ):
                 self.started.set()
                 await self._stop.wait()

@@ -28,7 +28,7 @@ _LONGEST_SOCKET = f"/{'p' * 40}/s"
 class DataDirectoryLocked(KernelError):
     """Another kernel runs on this data directory."""
 
-    reason = "DATA_DIRECTORY_LOCKED"
+    reason = "JOURNAL_LOCKED"
     code = grpc.StatusCode.FAILED_PRECONDITION
     retryable = True
 

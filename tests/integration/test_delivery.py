@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from jackfield.v1 import adapter_message_pb2, admin_pb2, frame_pb2, kernel_pb2, router_pb2
+
 from tests.rig.kernel import Rig, handler_manifest, routes, rule, running
 from tests.rig.raw import RawPlugin, message_event
 
@@ -50,7 +50,9 @@ async def test_a_permanent_nack_is_a_dead_letter_that_can_be_replayed(tmp_path: 
         dead = (await rig.admin.ListDeadLetters(admin_pb2.ListDeadLettersRequest())).dead_letters
         assert dead[0].error.reason == "HANDLER_FAILED"
         assert dead[0].event.text == "x"
-        await rig.admin.ReplayDeadLetters(admin_pb2.ReplayDeadLettersRequest(delivery_ids=[dead[0].delivery_id]))
+        await rig.admin.ReplayDeadLetters(
+            admin_pb2.ReplayDeadLettersRequest(delivery_ids=[dead[0].delivery_id])
+        )
         again = await handler.delivery()
         assert again.delivery_id == dead[0].delivery_id
         await handler.done(again)
@@ -360,7 +362,9 @@ async def test_events_wait_for_a_table_and_are_routed_in_order(tmp_path: Path) -
         status = await rig.status()
         assert status.bus.waiting == 2
         assert any("no route table" in problem.message for problem in status.problems)
-        table = router_pb2.RouteTable(bot="b", rules=[router_pb2.Rule(id="x", event="message.*", handler="h")])
+        table = router_pb2.RouteTable(
+            bot="b", rules=[router_pb2.Rule(id="x", event="message.*", handler="h")]
+        )
         body = kernel_pb2.PushRoutesRequest(table=table).SerializeToString()
         end = await router.call("/jackfield.v1.Kernel/PushRoutes", body)
         assert not end.HasField("error")
@@ -372,7 +376,9 @@ async def test_events_wait_for_a_table_and_are_routed_in_order(tmp_path: Path) -
 
 @pytest.mark.parametrize("mode", ["BUSY_MODE_REJECT", "BUSY_MODE_INTERRUPT", "BUSY_MODE_STEER"])
 async def test_busy_modes(tmp_path: Path, mode: str) -> None:
-    async with running(tmp_path, memory=True, config={"routes": routes(b=[rule(busy={"mode": mode})])}) as rig:
+    async with running(
+        tmp_path, memory=True, config={"routes": routes(b=[rule(busy={"mode": mode})])}
+    ) as rig:
         adapter, handler = await rig.adapter(), await rig.plugin(handler_manifest())
         await adapter.publish(message_event("b", "1"))
         first = await handler.delivery()
@@ -420,7 +426,8 @@ async def test_merge_joins_what_a_sender_writes_in_a_row(tmp_path: Path) -> None
             await adapter.publish(message_event("b", text))
         delivery = await handler.delivery()
         texts = [
-            event.message_received.message.segments[0].text.text for event in (delivery.event, *delivery.merged)
+            event.message_received.message.segments[0].text.text
+            for event in (delivery.event, *delivery.merged)
         ]
         assert texts == ["1", "2", "3"]
         await handler.done(delivery)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from jackfield.v1 import adapter_message_pb2, admin_pb2
+
 from tests.rig.kernel import handler_manifest, routes, rule, running
 from tests.rig.raw import message_event
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import grpc
 import yaml
-
 from jackfield.v1 import admin_pb2, admin_pb2_grpc, router_pb2
 from jackfield_kernel.app import Kernel, Place
 from jackfield_kernel.config import load_config
@@ -122,7 +121,7 @@ class Rig:
 
 def routes(**rules: Any) -> dict[str, Any]:
     """Route tables for the configuration file: bot to rules."""
-    return {bot: value for bot, value in rules.items()}
+    return dict(rules)
 
 
 def rule(handler: str = "h", **fields: Any) -> dict[str, Any]:
@@ -132,7 +131,11 @@ def rule(handler: str = "h", **fields: Any) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def running(
-    folder: Path, *, memory: bool = False, config: dict[str, Any] | None = None, environ: dict[str, str] | None = None
+    folder: Path,
+    *,
+    memory: bool = False,
+    config: dict[str, Any] | None = None,
+    environ: dict[str, str] | None = None,
 ) -> AsyncIterator[Rig]:
     """A kernel on `folder`; several may follow each other on the same one."""
     folder.mkdir(parents=True, exist_ok=True)

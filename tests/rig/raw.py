@@ -13,14 +13,15 @@ from types import TracebackType
 from typing import Any
 
 import grpc
-
 from jackfield.v1 import adapter_bot_pb2, error_pb2, event_pb2, frame_pb2, kernel_pb2, kernel_pb2_grpc
 
 OPTIONS = (("grpc.default_authority", "localhost"), ("grpc.use_local_subchannel_pool", 1))
 PATIENCE = 10.0
 
 
-def message_event(bot: str, text: str, *, chat: str = "c1", sender: str = "u1", event_id: str = "") -> event_pb2.Event:
+def message_event(
+    bot: str, text: str, *, chat: str = "c1", sender: str = "u1", event_id: str = ""
+) -> event_pb2.Event:
     """A private text message."""
     event = event_pb2.Event(id=event_id or uuid.uuid4().hex, type="message.received", bot=bot)
     event.time.GetCurrentTime()
@@ -168,9 +169,13 @@ class RawPlugin:
         """Settle as handled."""
         await self.settle(frame_pb2.Settle(fence=delivery.fence, done=frame_pb2.Done(**fields)))
 
-    async def nack(self, delivery: frame_pb2.Delivery, *, retryable: bool = False, after: float | None = None) -> None:
+    async def nack(
+        self, delivery: frame_pb2.Delivery, *, retryable: bool = False, after: float | None = None
+    ) -> None:
         """Settle as not handled."""
-        nack = frame_pb2.Nack(error=error_pb2.Error(reason="HANDLER_FAILED", message="test", retryable=retryable))
+        nack = frame_pb2.Nack(
+            error=error_pb2.Error(reason="HANDLER_FAILED", message="test", retryable=retryable)
+        )
         if after is not None:
             nack.retry_after.FromMilliseconds(int(after * 1000))
         await self.settle(frame_pb2.Settle(fence=delivery.fence, nack=nack))
@@ -195,7 +200,14 @@ class RawPlugin:
         call_id = next(self.call_ids)
         target = frame_pb2.CallTarget(bot=bot, plugin=plugin)
         frame = frame_pb2.CallOpen(
-            call_id=call_id, method=method, target=target, body=body, half_closed=True, fence=fence, key=key, **fields
+            call_id=call_id,
+            method=method,
+            target=target,
+            body=body,
+            half_closed=True,
+            fence=fence,
+            key=key,
+            **fields,
         )
         await self.send(frame_pb2.Frame(call_open=frame))
         if not wait:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from google.protobuf.json_format import MessageToDict
-
 from jackfield.v1 import admin_pb2, router_pb2
 
 from ..broker.broker import Broker, CallFailed
@@ -99,7 +98,9 @@ class RoutesPart:
                 remedy="Install exactly one, or declare `routes` in jackfield.yaml.",
             )
         try:
-            return await self._broker.request(routers[0], f"/{ROUTER}/{method}", body, timeout=10.0, caller="admin")
+            return await self._broker.request(
+                routers[0], f"/{ROUTER}/{method}", body, timeout=10.0, caller="admin"
+            )
         except CallFailed as failure:
             raise refused(failure.error) from failure
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import grpc
 from google.protobuf.message_factory import GetMessageClass
-
 from jackfield.v1 import admin_pb2
 
 from ..errors import KernelError, problem
@@ -55,9 +54,7 @@ class AdminEndpoint:
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         for method in SERVICE.methods:
             name = re.sub(r"(?<!^)([A-Z])", r"_\1", method.name).lower()
-            implementation = next(
-                (getattr(part, name) for part in self._parts if hasattr(part, name)), None
-            )
+            implementation = next((getattr(part, name) for part in self._parts if hasattr(part, name)), None)
             if implementation is None:
                 raise LookupError(f"nothing implements Admin.{method.name}")
             request = GetMessageClass(method.input_type)

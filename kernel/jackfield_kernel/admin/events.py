@@ -85,7 +85,11 @@ class EventsPart:
             if len(found) == 1:
                 return await self._view.driver.scan(ref=found.pop(), limit=SCAN)
             if found:
-                raise Refused("INVALID_ARGUMENT", f"{len(found)} events begin with {event_id}", remedy="Give more of the id.")
+                raise Refused(
+                    "INVALID_ARGUMENT",
+                    f"{len(found)} events begin with {event_id}",
+                    remedy="Give more of the id.",
+                )
         raise Refused("NOT_FOUND", f"there is no event {event_id}", remedy="See `jackfield event list`.")
 
     async def tail_events(

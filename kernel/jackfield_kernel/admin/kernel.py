@@ -59,19 +59,31 @@ class KernelPart:
         for name, installed in sorted(self._view.registry.plugins.items()):
             for key, value in sorted(installed.config.redacted().items()):
                 origin = str(installed.config.origins.get(key, "default"))
-                response.values.add(key=f"plugins.{name}.config.{key}", value=json.dumps(value), origin=origin)
+                response.values.add(
+                    key=f"plugins.{name}.config.{key}", value=json.dumps(value), origin=origin
+                )
         for name, bot in sorted(self._view.bots.bots.items()):
             for key, value in sorted(bot.spec.config.redacted().items()):
                 origin = str(bot.spec.config.origins.get(key, "default"))
                 response.values.add(key=f"bots.{name}.config.{key}", value=json.dumps(value), origin=origin)
             for one in (*bot.spec.problems, *bot.spec.config.problems):
                 response.problems.append(
-                    problem("CONFIG_INVALID", f"{one.key}: expected {one.expected}", remedy=one.remedy, file=one.file)
+                    problem(
+                        "CONFIG_INVALID",
+                        f"{one.key}: expected {one.expected}",
+                        remedy=one.remedy,
+                        file=one.file,
+                    )
                 )
         response.problems.extend(self._view.registry.problems())
         for warning in self._config.warnings:
             response.problems.append(
-                problem("CONFIG_INVALID", f"{warning.key}: {warning.expected}", remedy=warning.remedy, file=warning.file)
+                problem(
+                    "CONFIG_INVALID",
+                    f"{warning.key}: {warning.expected}",
+                    remedy=warning.remedy,
+                    file=warning.file,
+                )
             )
         return response
 
@@ -82,7 +94,12 @@ class KernelPart:
         name, _, chat = request.target.partition(":")
         bot = self._bot_named(name)
         if not chat:
-            raise Refused("INVALID_ARGUMENT", "a target reads BOT:CHAT", remedy="For instance web:alice.", field="target")
+            raise Refused(
+                "INVALID_ARGUMENT",
+                "a target reads BOT:CHAT",
+                remedy="For instance web:alice.",
+                field="target",
+            )
         kind, _, rest = chat.partition(":")
         types = {
             "private": entity_pb2.CHAT_TYPE_PRIVATE,
@@ -95,7 +112,9 @@ class KernelPart:
         body = adapter_message_pb2.SendMessageRequest(message=request.message).SerializeToString()
         adapter = self._view.bots.adapter_of(bot) or ""
         try:
-            answer = await self._broker.request(adapter, SEND, body, target=target, timeout=30.0, caller="admin")
+            answer = await self._broker.request(
+                adapter, SEND, body, target=target, timeout=30.0, caller="admin"
+            )
         except CallFailed as failure:
             raise refused(failure.error) from failure
         result = adapter_message_pb2.SendMessageResponse.FromString(answer).result
@@ -108,7 +127,9 @@ class KernelPart:
         named = [bot.spec.name for bot in bots.values() if bot.spec.platform == name]
         if len(named) == 1:
             return named[0]
-        raise Refused("UNKNOWN_BOT", f"there is no bot {name!r}", remedy="See `jackfield bot list`.", bot=name)
+        raise Refused(
+            "UNKNOWN_BOT", f"there is no bot {name!r}", remedy="See `jackfield bot list`.", bot=name
+        )
 
 
 def _leaves(prefix: str, value: object) -> list[tuple[str, object]]:

@@ -54,7 +54,9 @@ class PluginsPart:
             response.not_enforced.extend(_not_enforced(manifest))
         return response
 
-    async def install_plugin(self, request: admin_pb2.InstallPluginRequest) -> admin_pb2.InstallPluginResponse:
+    async def install_plugin(
+        self, request: admin_pb2.InstallPluginRequest
+    ) -> admin_pb2.InstallPluginResponse:
         """Install from a directory."""
         name = self._installation.install(Path(request.path))
         grants = self._view.registry.installed_plugin(name).manifest.grants
@@ -71,12 +73,16 @@ class PluginsPart:
         grants = () if started else self._view.registry.installed_plugin(request.name).manifest.grants
         return admin_pb2.EnablePluginResponse(plugin=self._status(request.name), requested_grants=grants)
 
-    async def disable_plugin(self, request: admin_pb2.DisablePluginRequest) -> admin_pb2.DisablePluginResponse:
+    async def disable_plugin(
+        self, request: admin_pb2.DisablePluginRequest
+    ) -> admin_pb2.DisablePluginResponse:
         """Drain and stop."""
         await self._installation.disable(request.name)
         return admin_pb2.DisablePluginResponse(plugin=self._status(request.name))
 
-    async def restart_plugin(self, request: admin_pb2.RestartPluginRequest) -> admin_pb2.RestartPluginResponse:
+    async def restart_plugin(
+        self, request: admin_pb2.RestartPluginRequest
+    ) -> admin_pb2.RestartPluginResponse:
         """Drain, stop and start."""
         await self._installation.restart(request.name)
         return admin_pb2.RestartPluginResponse(plugin=self._status(request.name))
@@ -90,7 +96,9 @@ class PluginsPart:
             self._view.hub.reconfigure(request.name, admitted)
         return admin_pb2.SetGrantsResponse(grants=grants.names)
 
-    async def tail_logs(self, request: admin_pb2.TailLogsRequest) -> AsyncIterator[admin_pb2.TailLogsResponse]:
+    async def tail_logs(
+        self, request: admin_pb2.TailLogsRequest
+    ) -> AsyncIterator[admin_pb2.TailLogsResponse]:
         """Lines of a plugin's log."""
         self._view.supervisor.plugin(request.name)
         path = self._paths.plugin_log(request.name)
@@ -162,4 +170,6 @@ def _lines_after(path: Path, offset: int) -> list[str]:
     with path.open("rb") as file:
         file.seek(offset)
         text = file.read(1 << 20).decode("utf-8", "replace")
-    return ["".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line) for line in text.splitlines()]
+    return [
+        "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line) for line in text.splitlines()
+    ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import grpc
-
 from jackfield.v1 import error_pb2
 
 from ..errors import KernelError

@@ -5,18 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
-
 from jackfield.v1 import admin_pb2, error_pb2, event_pb2, frame_pb2, journal_pb2
 
 from ..bus.bus import Bus
 from ..bus.ledger import DEAD_BUCKET
+from ..errors import problem, to_wire
 from ..journal.journal import Journal
 from ..journal.log import JournalInfo, LogDriver
-from ..errors import problem, to_wire
 from ..routing.tables import RouteTables
 from ..session.bots import Bot, Bots
 from ..session.hub import Hub
@@ -24,7 +23,16 @@ from ..session.registry import Registry, source_of
 from ..supervisor import PluginSnapshot, Reason, State, Supervisor
 
 TEXT_LIMIT = 120
+STUCK_SECONDS = 5.0
 GOOD = {State.ACTIVE, State.STARTING, State.DRAINING}
+
+
+class Listener(Protocol):
+    """The kernel's HTTP listener."""
+
+    host: str
+    port: int
+    problem: error_pb2.Error | None
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,7 @@ class View:
     registry: Registry
     bots: Bots
     supervisor: Supervisor
+    listener: Listener
 
     def plugin(self, snapshot: PluginSnapshot) -> admin_pb2.PluginStatus:
         """One plugin."""
@@ -56,7 +65,7 @@ class View:
             kind=snapshot.kind,
             state=snapshot.state.value,
             pid=snapshot.pid or 0,
-            since=_time(now - (snapshot.uptime or 0.0)),
+            since=_time(now - snapshot.since),
             restarts=max(0, snapshot.starts - 1),
             addresses=[frame_pb2.Address(label=label, url=url) for label, url in snapshot.addresses],
             boundary=snapshot.boundary,
@@ -109,7 +118,17 @@ class View:
             journal=self.info.identity,
             boot=self.info.boot,
             settled=settled(snapshots),
+            addresses=self.addresses(),
         )
+
+    def addresses(self) -> list[frame_pb2.Address]:
+        """Addresses of the kernel itself."""
+        port = self.listener.port
+        if not port:
+            return []
+        return [
+            frame_pb2.Address(label="Metrics and health", url=f"http://{self.listener.host}:{port}/metrics")
+        ]
 
     def problems(
         self, snapshots: list[PluginSnapshot], figures: admin_pb2.BusStatus
@@ -118,8 +137,15 @@ class View:
         found: list[error_pb2.Error] = []
         if self.bus.turns.paused:
             found.append(problem("LOST_TAIL", self.bus.turns.paused))
+        pending = self.driver.pending()
+        if pending.oldest_seconds > STUCK_SECONDS:
+            remedy = "Look at the disk of the data directory; nothing is acknowledged until it writes again."
+            text = f"a commit of the journal has taken {pending.oldest_seconds:.0f} s so far"
+            found.append(problem("JOURNAL_FAILED", text, remedy=remedy))
         if self.journal.failure is not None:
             found.append(to_wire(self.journal.failure))
+        if self.listener.problem is not None:
+            found.append(self.listener.problem)
         found.extend(self.registry.problems())
         for snapshot in snapshots:
             if snapshot.state not in GOOD and snapshot.reason.name != "DISABLED":
@@ -139,7 +165,11 @@ class View:
         handlers = {queue.handler for queue in self.bus.turns.queues.values() if queue.lanes}
         for handler in sorted(handlers - self.registry.names()):
             remedy = "Install it, or change the rule: `jackfield route list`."
-            found.append(problem("NO_PROVIDER", f"events wait for handler {handler}, which is not installed", remedy=remedy))
+            found.append(
+                problem(
+                    "NO_PROVIDER", f"events wait for handler {handler}, which is not installed", remedy=remedy
+                )
+            )
         return found
 
 
@@ -177,7 +207,9 @@ def text_of(event: event_pb2.Event) -> str:
     if kind in ("message_received", "message_edited"):
         segments = getattr(event, kind).message.segments
         parts = [
-            segment.text.text if segment.WhichOneof("content") == "text" else f"[{segment.WhichOneof('content')}]"
+            segment.text.text
+            if segment.WhichOneof("content") == "text"
+            else f"[{segment.WhichOneof('content')}]"
             for segment in segments
         ]
         return "".join(parts)[:TEXT_LIMIT]

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from jackfield.v1 import error_pb2, event_pb2, frame_pb2, journal_pb2, router_pb2
@@ -19,6 +18,9 @@ from ..routing.decision import Decider, Decision
 from ..state.writes import kv_unit
 from . import ledger
 from .busy import BusyLanes
+from .emitted import dead_letter_notice, emitted_event
+from .interrupts import Interrupts
+from .limits import Counters, Limits
 from .model import Delivery, Recorded, Run, State
 from .sink import Sink
 from .turns import Turns
@@ -34,34 +36,6 @@ READY = journal_pb2.DELIVERY_STATE_READY
 
 Answer = Callable[[error_pb2.Error | None], None]
 """Called once: with None when it is committed, with the error when it was refused."""
-
-
-@dataclass(slots=True)
-class Limits:
-    """Bounds of the bus. Seconds for times, counts for the others."""
-
-    max_attempts: int = 5
-    max_age: float = 24 * 3600.0
-    max_crashes: int = 3
-    lane_waiting: int = 256
-    backoff_first: float = 1.0
-    backoff_last: float = 60.0
-    max_depth: int = 16
-
-
-@dataclass(slots=True)
-class Counters:
-    """What happened since the kernel started."""
-
-    accepted: int = 0
-    duplicates: int = 0
-    unrouted: int = 0
-    done: int = 0
-    nacked: int = 0
-    dead: int = 0
-    dropped: int = 0
-    interrupted: int = 0
-    merged: int = 0
 
 
 class Bus:
@@ -84,6 +58,7 @@ class Bus:
         self.runs: dict[str, Run] = {}
         self.waiting = WaitingRoom(routes, self._route_later)
         self.busy = BusyLanes(self)
+        self.interrupts = Interrupts(self)
         self.on_accepted: Callable[[int, event_pb2.Event], None] = lambda sequence, event: None
         self.on_written: Callable[[str, Sequence[frame_pb2.KvWrite], int], None] = (
             lambda plugin, writes, version: None
@@ -91,7 +66,7 @@ class Bus:
         self._routes = routes
         self._clock = clock
         self._rng = rng or random.Random()
-        self._open: set[Delivery] = set()
+        self.open: set[Delivery] = set()
         journal.on_group = turns.flush
 
     # Intake ---------------------------------------------------------------------------------------------------------
@@ -172,7 +147,7 @@ class Bus:
 
     def enqueue(self, delivery: Delivery, *, front: bool = False) -> None:
         """Put a delivery into its lane, as its rule's busy mode says; `front` for one that comes back."""
-        self._open.add(delivery)
+        self.open.add(delivery)
         delivery.state = State.READY
         queue = self.turns.queue(delivery.rule.handler)
         if delivery.rule.bypass:
@@ -195,7 +170,7 @@ class Bus:
 
     def restore(self, delivery: Delivery) -> None:
         """Queue a delivery that passed its busy mode in an earlier kernel."""
-        self._open.add(delivery)
+        self.open.add(delivery)
         queue = self.turns.queue(delivery.rule.handler)
         lane = queue.lane(delivery.run.lane)
         lane.waiting.append(delivery)
@@ -207,7 +182,7 @@ class Bus:
 
     def absorbed(self, delivery: Delivery) -> None:
         """The delivery went into another one before it was leased; the merge commits its end."""
-        self._open.discard(delivery)
+        self.open.discard(delivery)
         self.runs.pop(delivery.run.event.id, None)
 
     def drop(self, delivery: Delivery, error: error_pb2.Error) -> None:
@@ -230,7 +205,7 @@ class Bus:
             self._done(sink, delivery, settle.done, answer)
             return
         if delivery.cancelled:
-            self._interrupted(delivery)
+            self.interrupts.confirmed(delivery)
         elif kind == "nack":
             self._nacked(delivery, settle.nack)
         elif kind == "release":
@@ -253,7 +228,7 @@ class Bus:
                 self._dead(delivery, problem("EMIT_LOOP", "the handler emits events that lead back to it"))
                 return
             for index, emit in enumerate(done.emits):
-                event = _emitted(delivery, index, emit)
+                event = emitted_event(delivery, index, emit)
                 accepted, decision, lane = self._accept(delivery.rule.handler, event)
                 emitted.append((event, decision, lane))
                 records.extend(accepted)
@@ -327,7 +302,7 @@ class Bus:
 
     def back_off(self, delivery: Delivery, wait: float) -> None:
         """Offer the delivery again after `wait` seconds; meanwhile it holds its lane unless its rule is unordered."""
-        self._open.add(delivery)
+        self.open.add(delivery)
         delivery.state = State.WAITING
         queue = self.turns.queue(delivery.rule.handler)
         if not delivery.rule.bypass:
@@ -342,7 +317,7 @@ class Bus:
 
     def _come_back(self, delivery: Delivery) -> None:
         """The delivery returns to the head of its lane."""
-        if delivery not in self._open:
+        if delivery not in self.open:
             return
         self.turns.release(delivery)
         self._unread_inputs(delivery)
@@ -377,7 +352,11 @@ class Bus:
         self.finish(delivery, DEAD, error=error)
 
     def finish(
-        self, delivery: Delivery, state: journal_pb2.DeliveryState.ValueType, *, error: error_pb2.Error | None = None
+        self,
+        delivery: Delivery,
+        state: journal_pb2.DeliveryState.ValueType,
+        *,
+        error: error_pb2.Error | None = None,
     ) -> None:
         """Commit a terminal state other than DONE, then go on with the chain or the lane."""
         self.turns.release(delivery)
@@ -400,7 +379,7 @@ class Bus:
     def _ended(self, delivery: Delivery, *, stop: bool, dead: bool) -> None:
         """A terminal state is committed: the chain's next rule, and the lane's next delivery."""
         run, rule = delivery.run, delivery.rule
-        self._open.discard(delivery)
+        self.open.discard(delivery)
         self._unread_inputs(delivery)
         self._vacate(delivery)
         more = rule.on_error == router_pb2.ON_ERROR_NEXT if dead else getattr(rule, "continue") and not stop
@@ -410,7 +389,9 @@ class Bus:
             return
         self.runs.pop(run.event.id, None)
         if dead and rule.on_error == router_pb2.ON_ERROR_NOTIFY:
-            self._notify(delivery)
+            notice = dead_letter_notice(delivery)
+            if notice.depth <= self.limits.max_depth:
+                self.publish("kernel", notice, answer=lambda _: None)
 
     def _vacate(self, delivery: Delivery) -> None:
         """The delivery leaves its lane, wherever it stands in it."""
@@ -428,14 +409,6 @@ class Bus:
         steered, delivery.steered = delivery.steered, []
         for unread in reversed(steered):
             self.enqueue(unread, front=True)
-
-    def _notify(self, delivery: Delivery) -> None:
-        parent = delivery.run.event
-        event = event_pb2.Event(id=f"{delivery.id}.dead", type="jackfield.dead_letter")
-        _inherit(event, parent, delivery.id)
-        event.custom.data.update({"delivery_id": delivery.id, "handler": delivery.rule.handler})
-        if event.depth <= self.limits.max_depth:
-            self.publish("kernel", event, answer=lambda _: None)
 
     # Sessions -------------------------------------------------------------------------------------------------------
 
@@ -466,7 +439,7 @@ class Bus:
                 continue
             self.turns.release(delivery)
             if delivery.cancelled:
-                self._interrupted(delivery)
+                self.interrupts.confirmed(delivery)
                 continue
             if not counted:
                 self._come_back(delivery)
@@ -487,56 +460,10 @@ class Bus:
             if delivery.sink is not None:
                 delivery.sink.cancel(delivery.fence, error, confirm=False)
             if delivery.cancelled:
-                self._interrupted(delivery)
+                self.interrupts.confirmed(delivery)
             else:
                 self._again(delivery, error, None)
         self.turns.flush()
-
-    # Interrupts -----------------------------------------------------------------------------------------------------
-
-    def interrupt(self, delivery: Delivery, reason: str) -> None:
-        """Ask the handler to stop a running delivery; INTERRUPTED once it confirmed, or after two seconds."""
-        if delivery.cancelled or delivery.state is not State.LEASED or delivery.sink is None:
-            return
-        delivery.cancelled = True
-        delivery.sink.cancel(delivery.fence, problem("CANCELLED", reason), confirm=True)
-        asyncio.get_running_loop().call_later(2.0, self._interrupted, delivery)
-
-    def _interrupted(self, delivery: Delivery) -> None:
-        if delivery in self._open and delivery.state is State.LEASED:
-            self.counters.interrupted += 1
-            self.finish(delivery, INTERRUPTED, error=problem("CANCELLED", "interrupted"))
-
-    def cancel_lane(self, lane_key: str, handler: str, *, drop_waiting: bool, by: str) -> tuple[int, int]:
-        """Interrupt what runs in a lane, for one handler or all; returns how many were interrupted and dropped."""
-        interrupted = dropped = 0
-        for queue in list(self.turns.queues.values()):
-            lane = queue.lanes.get(lane_key)
-            if lane is None or (handler and queue.handler != handler):
-                continue
-            if lane.holder is not None and lane.holder.state is State.LEASED:
-                interrupted += 1
-                self.interrupt(lane.holder, f"{by} cancelled the lane")
-            if drop_waiting:
-                waiting = [delivery for delivery in lane.waiting if delivery.state is State.READY]
-                for delivery in waiting:
-                    lane.waiting.remove(delivery)
-                    dropped += 1
-                    self.drop(delivery, problem("CANCELLED", f"{by} cancelled the lane"))
-        return interrupted, dropped
-
-    def read_input(self, sink: Sink, fence: int, event_id: str) -> bool:
-        """The handler took a further event of a running delivery: that event is handled."""
-        holder = sink.leases.get(fence)
-        if holder is None:
-            return False
-        for steered in holder.steered:
-            if steered.run.event.id == event_id:
-                holder.steered.remove(steered)
-                self.counters.done += 1
-                self.finish(steered, DONE)
-                return True
-        return False
 
     # Calls ----------------------------------------------------------------------------------------------------------
 
@@ -555,28 +482,9 @@ class Bus:
 
     def ready(self) -> int:
         """Deliveries that wait for their turn."""
-        return len(self._open) - self.turns.leased
+        return len(self.open) - self.turns.leased
 
     def oldest(self) -> float:
         """Age in seconds of the oldest open event."""
         first = next(iter(self.runs.values()), None)
         return self._clock.now() - first.accepted if first else 0.0
-
-
-def _inherit(event: event_pb2.Event, parent: event_pb2.Event, cause: str) -> None:
-    event.time.CopyFrom(parent.time)
-    event.bot, event.platform, event.trace = parent.bot, parent.platform, parent.trace
-    if parent.HasField("chat"):
-        event.chat.CopyFrom(parent.chat)
-    event.subject = parent.subject
-    event.depth = parent.depth + 1
-    event.cause = cause
-
-
-def _emitted(delivery: Delivery, index: int, emit: frame_pb2.Emit) -> event_pb2.Event:
-    event = event_pb2.Event(id=f"{delivery.id}.{index}", type=emit.type, plugin=delivery.rule.handler)
-    _inherit(event, delivery.run.event, delivery.id)
-    if emit.subject:
-        event.subject = emit.subject
-    event.custom.data.CopyFrom(emit.data)
-    return event

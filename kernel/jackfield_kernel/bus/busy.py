@@ -14,7 +14,8 @@ from .model import Delivery, HandlerQueue, Lane, State
 
 if TYPE_CHECKING:
     from ..journal.journal import Journal
-    from .bus import Counters
+    from .interrupts import Interrupts
+    from .limits import Counters
     from .turns import Turns
 
 DEFAULT_WINDOW = 1.5
@@ -27,10 +28,9 @@ class _Owner(Protocol):
     journal: Journal
     turns: Turns
     counters: Counters
+    interrupts: Interrupts
 
     def drop(self, delivery: Delivery, error: error_pb2.Error) -> None: ...
-
-    def interrupt(self, delivery: Delivery, reason: str) -> None: ...
 
     def journal_time(self) -> float: ...
 
@@ -53,7 +53,7 @@ class BusyLanes:
             if mode == router_pb2.BUSY_MODE_STEER or (holder.asks and holder.asks == sender):
                 return not self._feed(holder, delivery)
             if mode == router_pb2.BUSY_MODE_INTERRUPT:
-                self._bus.interrupt(holder, "a newer event of this conversation replaces it")
+                self._bus.interrupts.interrupt(holder, "a newer event of this conversation replaces it")
                 return True
         if mode == router_pb2.BUSY_MODE_REJECT and not lane.idle:
             text = delivery.rule.busy.reject_text or f"lane {lane.key} is busy"

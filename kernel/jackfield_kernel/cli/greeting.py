@@ -109,6 +109,7 @@ def not_ready(status: admin_pb2.Status) -> list[Row]:
 def print_ready(status: admin_pb2.Status) -> None:
     """Print where people and platforms connect to."""
     addresses = [address for plugin in status.plugins for address in plugin.addresses]
+    addresses.extend(status.addresses)
     width = max((len(address.label) for address in addresses), default=0)
     say(f"Jackfield {status.kernel_version} is ready: {count(status)}.")
     for address in addresses:

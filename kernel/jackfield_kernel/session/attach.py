@@ -177,7 +177,7 @@ class FrameLoop:
             session.fault("LEASE_LOST", "this delivery is not leased to this session", "input")
             return
         if message.read_event_id:
-            self._bus.read_input(session, message.fence, message.read_event_id)
+            self._bus.interrupts.read_input(session, message.fence, message.read_event_id)
         else:
             delivery.asks = message.ask_sender_id
 

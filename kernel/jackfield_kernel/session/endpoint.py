@@ -90,7 +90,9 @@ class Endpoints:
         methods.update(self._streams)
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 
-    def _register_handler(self, plugin: str) -> Callable[[bytes, grpc.aio.ServicerContext[Any, Any]], Awaitable[bytes]]:
+    def _register_handler(
+        self, plugin: str
+    ) -> Callable[[bytes, grpc.aio.ServicerContext[Any, Any]], Awaitable[bytes]]:
         async def register(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
             try:
                 parsed = kernel_pb2.RegisterRequest.FromString(request)

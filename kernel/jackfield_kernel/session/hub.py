@@ -206,6 +206,8 @@ class Hub:
             if session.close_error is not None:
                 reason = f"{session.close_error.reason}: {session.close_error.message}"
             self._end(session, reason)
+        if session.close_error is not None:
+            raise Refused(session.close_error.reason, session.close_error.message)
 
     async def _begin(self, plugin: str, attach: frame_pb2.Attach, admitted: Admitted) -> Session:
         earlier = self.sessions.get(plugin)
@@ -238,7 +240,10 @@ class Hub:
 
     def _tail_lost(self, plugin: str, acknowledged: int, committed: int) -> None:
         self.lost_tail[plugin] = (acknowledged, committed)
-        self._bus.turns.paused = f"LOST_TAIL: the journal ends at publish {committed} of {plugin}, which was acknowledged up to {acknowledged}"
+        self._bus.turns.paused = (
+            f"LOST_TAIL: the journal ends at publish {committed} of {plugin}, "
+            f"which was acknowledged up to {acknowledged}"
+        )
         log.error("%s", self._bus.turns.paused)
 
     def _adopt(self, session: Session, attach: frame_pb2.Attach) -> list[frame_pb2.Kept]:
@@ -270,9 +275,7 @@ class Hub:
         if session.ending or self.stopping:
             self._bus.lost(held, reason, counted=False)
         elif held:
-            timer = asyncio.get_running_loop().call_later(
-                ADOPTION_SECONDS, self.process_gone, plugin, reason
-            )
+            timer = asyncio.get_running_loop().call_later(ADOPTION_SECONDS, self.process_gone, plugin, reason)
             self._held[plugin] = _Held(held, timer)
         self._bus.turns.flush()
         self.listener.detached(session, reason)

@@ -42,7 +42,8 @@ class Identities:
         """Whether `secret` is the plugin's bootstrap secret or its resume token. Takes the same time for any wrong one."""
         given = hashed(secret)
         known = (self._secrets.get(plugin, b""), self._tokens.get(plugin, b""))
-        return any([hmac.compare_digest(given, one) for one in known])
+        matches = [hmac.compare_digest(given, one) for one in known]
+        return True in matches
 
     def attached(self, plugin: str) -> str:
         """The bootstrap secret is void now; returns the resume token that replaces it."""

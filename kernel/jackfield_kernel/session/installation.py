@@ -224,9 +224,7 @@ class Installation:
     def settle_bots(self) -> None:
         """Work out which bots exist now."""
         manifests = [installed.manifest for installed in self._registry.plugins.values()]
-        self._bots.set(
-            resolve_bots(manifests, self._config.settings.bots, self._admin_bots, self._environ)
-        )
+        self._bots.set(resolve_bots(manifests, self._config.settings.bots, self._admin_bots, self._environ))
 
     def add_bot(self, name: str, entry: BotEntry) -> None:
         """Add a bot. Raises Refused CONFLICT, ConfigInvalid."""

@@ -76,9 +76,7 @@ class Intake:
             answer=answer,
         )
 
-    def publish_once(
-        self, session: Session, request: kernel_pb2.PublishRequest, answer: Answer
-    ) -> None:
+    def publish_once(self, session: Session, request: kernel_pb2.PublishRequest, answer: Answer) -> None:
         """A publish by RPC: outside the numbered stream, known by its event id and key alone."""
         publish = frame_pb2.Publish(
             event=request.event, dedup_key=request.dedup_key, checkpoint=request.checkpoint

@@ -231,7 +231,7 @@ class KernelMethods:
     ) -> kernel_pb2.CancelLaneResponse:
         """Interrupt a lane."""
         _need(peer, "cancel-lane")
-        interrupted, dropped = self._bus.cancel_lane(
+        interrupted, dropped = self._bus.interrupts.cancel_lane(
             request.lane, request.handler, drop_waiting=request.drop_waiting, by=peer.plugin
         )
         return kernel_pb2.CancelLaneResponse(interrupted=interrupted, dropped=dropped)

@@ -8,7 +8,6 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
-
 from jackfield.v1 import error_pb2, frame_pb2, kernel_pb2
 
 from ..broker.broker import Broker
@@ -55,7 +54,9 @@ def unary_methods(hub: Hub, methods: KernelMethods, broker: Broker, intake: Inta
         result = await future
         if result.error is not None:
             raise _raised(result.error)
-        end = frame_pb2.CallEnd(body=result.body, recorded=result.recorded, request_changed=result.request_changed)
+        end = frame_pb2.CallEnd(
+            body=result.body, recorded=result.recorded, request_changed=result.request_changed
+        )
         return kernel_pb2.CallResponse(end=end).SerializeToString()
 
     named = {name: by_session(method, name) for name, method in methods.unary.items()}

@@ -27,7 +27,9 @@ class Blobs:
 
     def _path(self, blob_id: str) -> Path:
         if not _ID.fullmatch(blob_id):
-            raise Refused("NOT_FOUND", f"{blob_id!r} is no blob id", remedy="Blob ids read sha256-<64 hex digits>.")
+            raise Refused(
+                "NOT_FOUND", f"{blob_id!r} is no blob id", remedy="Blob ids read sha256-<64 hex digits>."
+            )
         return self._root / blob_id[7:9] / blob_id
 
     @contextlib.asynccontextmanager
@@ -36,7 +38,9 @@ class Blobs:
         if size > MAX_BYTES:
             raise _too_large()
         partial = self._root / f".{secrets.token_hex(8)}"
-        descriptor = await asyncio.to_thread(os.open, partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        descriptor = await asyncio.to_thread(
+            os.open, partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600
+        )
         incoming = Incoming(self._root, partial, descriptor)
         try:
             yield incoming

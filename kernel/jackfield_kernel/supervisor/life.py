@@ -52,6 +52,7 @@ class PluginLife:
         self._stop_reason = self.reason
         self._run: Run | None = None
         self._next_start: float | None = None
+        self._since = around.clock()
         self._starts = 0
         self._last_exit: Reason | None = None
         self._last_lines: tuple[str, ...] = ()
@@ -94,6 +95,8 @@ class PluginLife:
         """Start now, with a clean record, whatever the state was."""
         self._policy.forget()
         self.spec = _unheld(self.spec)
+        if self.state in (State.STOPPED, State.FAILED, State.PARKED):
+            self.reason = Reason("WANTED", "It starts now.")
         self._wanted = True
         self._changed.set()
 
@@ -185,7 +188,7 @@ class PluginLife:
             ready=bool(run and run.ready and run.link),
             session=run.session if run else None,
             pid=run.running.pid if run and run.running else None,
-            uptime=now - run.started_at if run else None,
+            since=now - self._since,
             starts=self._starts,
             next_start_in=max(0.0, self._next_start - now) if self._next_start is not None else None,
             addresses=run.addresses if run else (),
@@ -339,6 +342,7 @@ class PluginLife:
         if state not in TRANSITIONS[self.state]:
             raise AssertionError(f"plugin {self.spec.name} cannot go from {self.state} to {state}")
         self.state = state
+        self._since = self._around.clock()
         self._say(reason)
 
     def _say(self, reason: Reason) -> None:

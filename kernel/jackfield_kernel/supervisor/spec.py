@@ -49,7 +49,7 @@ class PluginSnapshot:
     ready: bool
     session: str | None
     pid: int | None
-    uptime: float | None
+    since: float
     starts: int
     next_start_in: float | None
     addresses: tuple[tuple[str, str], ...]

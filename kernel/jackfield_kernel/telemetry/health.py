@@ -69,6 +69,7 @@ class HealthServer:
         self._servers: list[asyncio.Server] = []
         self._connections: set[asyncio.Task[None]] = set()
         self._retry: asyncio.Task[None] | None = None
+        self.host = settings.host
         self.port = 0
         """The port in use; 0 while there is none."""
         self.problem: error_pb2.Error | None = None

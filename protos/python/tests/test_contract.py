@@ -11,12 +11,14 @@ ROOT = Path(__file__).parents[2]
 
 def test_every_contract_has_its_generated_code() -> None:
     contracts = {path.stem for path in (ROOT / "jackfield" / "v1").glob("*.proto")}
-    generated = {path.name.removesuffix("_pb2.py") for path in (ROOT / "python" / "jackfield" / "v1").glob("*_pb2.py")}
+    generated = {
+        path.name.removesuffix("_pb2.py") for path in (ROOT / "python" / "jackfield" / "v1").glob("*_pb2.py")
+    }
     assert contracts == generated
 
 
 def test_reasons_are_upper_snake_and_unique() -> None:
-    names = [name for name in error_pb2.Reason.keys() if name != "REASON_UNSPECIFIED"]
+    names = [name for name in error_pb2.Reason.DESCRIPTOR.values_by_name if name != "REASON_UNSPECIFIED"]
     assert all(name.startswith("REASON_") and name == name.upper() for name in names)
     assert len(names) == len(set(names))
 

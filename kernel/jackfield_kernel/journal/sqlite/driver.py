@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import time as clock
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from pathlib import Path
 
-from jackfield_kernel.journal.errors import GroupRefused, JournalFailed
+from jackfield_kernel.journal.errors import Fenced, GroupRefused, JournalFailed, JournalLocked
 from jackfield_kernel.journal.log import MAX_RECORDS, Entry, JournalInfo, Outcome, Pending, Put, Stored, Unit
 from jackfield_kernel.journal.sqlite.process import WriterProcess
 from jackfield_kernel.journal.sqlite.reader import Reader, failed
 
+log = logging.getLogger(__name__)
+
 KEEP_BATCH = 5_000
+RESTART_SECONDS = 0.5
 
 
 class SqliteLog:
@@ -32,6 +36,9 @@ class SqliteLog:
         self._open: tuple[WriterProcess, Reader] | None = None
         self._time = 0.0
         self._trimming = asyncio.Lock()
+        self._boot = 0
+        self._number = 0
+        self._restarting = asyncio.Lock()
 
     async def open(self) -> JournalInfo:
         """See `LogDriver.open`."""
@@ -45,19 +52,53 @@ class SqliteLog:
             raise failed(error) from error
         self._open = writer, reader
         identity, boot, schema, sequence, self._time, wall = state
+        self._boot, self._number = boot, 0
         return JournalInfo(identity, boot, schema, sequence, self._time, wall)
 
     async def commit(self, units: Sequence[Unit], puts: Sequence[Put], time: float) -> list[Outcome]:
         """See `LogDriver.commit`. The group is on its way when the first step of this returns."""
-        writer, _ = self._opened()
+        self._opened()
         if sum([len(unit.records) for unit in units]) > MAX_RECORDS:
             raise GroupRefused(f"a group holds at most {MAX_RECORDS} records")
-        reply = writer.request(
-            "commit", [_plain(unit) for unit in units], _plain_puts(puts), time, self._wall()
-        )
-        rows = await reply
+        self._number += 1
+        group = (self._number, [_plain(unit) for unit in units], _plain_puts(puts), time, self._wall())
+        rows = await self._written(group)
         self._time = max(self._time, time)
         return [Outcome(*row) for row in rows]
+
+    async def _written(self, group: tuple[object, ...]) -> list[tuple[int, int, int, str, str]]:
+        """Send a group until it is answered: one that was written before its writer died is known by its number."""
+        while True:
+            writer, _ = self._opened()
+            if writer.lost or self._restarting.locked():
+                await self._restart()
+                continue
+            try:
+                rows: list[tuple[int, int, int, str, str]] = await writer.request("commit", *group)
+            except JournalFailed as error:
+                if error.reason != "WRITER_LOST":
+                    raise
+                await self._restart()
+            else:
+                return rows
+
+    async def _restart(self) -> None:
+        """Start another writer in place of one that ended. Those that wait go on in the order in which they came."""
+        async with self._restarting:
+            while (opened := self._open) is not None and (lost := opened[0].lost) is not None:
+                if isinstance(lost, Fenced):
+                    raise lost
+                try:
+                    writer, _ = await WriterProcess.start(self._path, self._max_bytes, self._boot)
+                except JournalLocked as error:
+                    raise Fenced from error
+                except JournalFailed as error:
+                    log.error("the journal's writer does not start: %s", error)
+                    await asyncio.sleep(RESTART_SECONDS)
+                    continue
+                log.warning("the journal's writer process ended and was started again")
+                self._open = writer, opened[1]
+                await opened[0].stop()
 
     async def replay(self, from_sequence: int) -> AsyncIterator[list[Stored]]:
         """See `LogDriver.replay`."""

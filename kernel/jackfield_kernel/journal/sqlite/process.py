@@ -56,8 +56,8 @@ class WriterProcess(asyncio.Protocol):
         self._ended = loop.create_future()
 
     @classmethod
-    async def start(cls, path: Path, max_bytes: int) -> tuple[WriterProcess, tuple[Any, ...]]:
-        """Start the process and wait for the state that it found.
+    async def start(cls, path: Path, max_bytes: int, boot: int = 0) -> tuple[WriterProcess, tuple[Any, ...]]:
+        """Start the process and wait for the state that it found; `boot` continues that start of the kernel.
 
         Raises the error by which opening failed.
         """
@@ -65,7 +65,7 @@ class WriterProcess(asyncio.Protocol):
         ours, theirs = socket.socketpair()
         with theirs:
             ours.setblocking(False)
-            process = _spawn(theirs, path, max_bytes)
+            process = _spawn(theirs, path, max_bytes, boot)
         writer = cls(process, loop)
         opened = writer._expect()
         await loop.create_connection(lambda: writer, sock=ours)
@@ -88,6 +88,11 @@ class WriterProcess(asyncio.Protocol):
         reply = self._expect()
         self._transport.write(LENGTH.pack(len(payload)) + payload)
         return reply
+
+    @property
+    def lost(self) -> JournalError | None:
+        """Why every request fails; None while the process serves."""
+        return self._lost
 
     def pending(self) -> Pending:
         """See `LogDriver.pending`."""
@@ -173,13 +178,13 @@ class WriterProcess(asyncio.Protocol):
                 reply.exception()  # seen: nobody may be left to await it
 
 
-def _spawn(theirs: socket.socket, path: Path, max_bytes: int) -> subprocess.Popen[bytes]:
+def _spawn(theirs: socket.socket, path: Path, max_bytes: int, boot: int) -> subprocess.Popen[bytes]:
     """Fork and exec, which takes about a millisecond; asyncio's way would keep a thread to await the exit.
 
     -I -S: neither the environment, the working directory nor site-packages can slow the start or shadow a
     module.
     """
-    arguments = [str(PACKAGES), str(path), str(os.getpid()), str(max_bytes)]
+    arguments = [str(PACKAGES), str(path), str(os.getpid()), str(max_bytes), str(boot)]
     command = [sys.executable, "-I", "-S", "-c", START, *arguments]
     return subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL)
 

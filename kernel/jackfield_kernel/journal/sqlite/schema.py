@@ -35,11 +35,17 @@ LAYOUT = (
     "CREATE TABLE head"
     " (id INTEGER PRIMARY KEY CHECK (id = 0), identity TEXT NOT NULL, boot INTEGER NOT NULL,"
     " sequence INTEGER NOT NULL, version INTEGER NOT NULL, time REAL NOT NULL, wall REAL NOT NULL)",
+    "CREATE TABLE answer"
+    " (slot INTEGER PRIMARY KEY, boot INTEGER NOT NULL, number INTEGER NOT NULL, outcomes BLOB NOT NULL)",
 )
 
 
 def create(connection: sqlite3.Connection) -> None:
-    """Version 1. The one row of `head` is rewritten by every group, so it also carries the fence (`boot`)."""
+    """Version 1. The one row of `head` is rewritten by every group, so it also carries the fence (`boot`).
+
+    `answer` holds the outcomes of the last few groups, so that a group whose answer was lost with its writer
+    can be sent again: it is written once.
+    """
     for statement in LAYOUT:
         connection.execute(statement)
     connection.execute("INSERT INTO head VALUES (0, ?, 0, 0, 0, 0.0, 0.0)", (os.urandom(16).hex(),))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import marshal
 import sqlite3
 
 from jackfield_kernel.journal.group import OutcomeRow, PutRow, UnitRow, Writes, decide
 
 CHECKPOINT_PAGES = 1_000  # a larger log means rarer but longer pauses, and no more throughput
 CACHE_KIB = 8_192
+ANSWERS = 8  # more than groups in flight
 TRIM_ROWS = 500
 PURGE_ROWS = 16
 VACUUM_PAGES = 512
@@ -43,11 +45,18 @@ def connect(path: str, max_bytes: int) -> sqlite3.Connection:
 class Store:
     """Commits groups and trims. Numbers advance in memory only after the transaction did."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, boot: int = 0) -> None:
+        """`boot` continues that start of the kernel, whose earlier writer died; 0 begins a new one.
+
+        Raises TakenOver when another kernel began one since.
+        """
         self._connection = connection
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("UPDATE head SET boot = boot + 1")
-        connection.execute("COMMIT")
+        if boot and connection.execute("SELECT boot FROM head").fetchone()[0] != boot:
+            raise TakenOver
+        if not boot:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("UPDATE head SET boot = boot + 1")
+            connection.execute("COMMIT")
         connection.execute("CREATE TEMP TABLE keep (ref TEXT PRIMARY KEY) WITHOUT ROWID")
         row = connection.execute("SELECT identity, boot, sequence, version, time, wall FROM head").fetchone()
         self.identity: str = row[0]
@@ -57,13 +66,22 @@ class Store:
         self.time: float = row[4]
         self.wall: float = row[5]
 
-    def commit(self, units: list[UnitRow], puts: list[PutRow], time: float, wall: float) -> list[OutcomeRow]:
-        """One group, one transaction, one sync.
+    def commit(
+        self, number: int, units: list[UnitRow], puts: list[PutRow], time: float, wall: float
+    ) -> list[OutcomeRow]:
+        """One group, one transaction, one sync. A group whose `number` stands already gets its outcomes again.
 
         Raises TakenOver, sqlite3.Error, and ValueError family for bad values.
         """
-        time = max(time, self.time)
         connection = self._connection
+        row = connection.execute(
+            "SELECT outcomes FROM answer WHERE slot = ? AND boot = ? AND number = ?",
+            (number % ANSWERS, self.boot, number),
+        ).fetchone()
+        if row is not None:
+            known: list[OutcomeRow] = marshal.loads(row[0])
+            return known
+        time = max(time, self.time)
         connection.execute("BEGIN IMMEDIATE")
         try:
             held, versions = self._look_up(units, time)
@@ -76,6 +94,10 @@ class Store:
             )
             if changed.rowcount != 1:
                 raise TakenOver
+            connection.execute(
+                "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?)",
+                (number % ANSWERS, self.boot, number, marshal.dumps(writes.outcomes)),
+            )
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:

@@ -1,4 +1,4 @@
-"""The writer process: `python -m jackfield_kernel.journal.sqlite.writer ROOT PATH KERNEL_PID MAX_BYTES`.
+"""The writer process: `python -m jackfield_kernel.journal.sqlite.writer ROOT PATH KERNEL_PID MAX_BYTES BOOT`.
 
 Why a process: a thread in the kernel's interpreter stands still while the event loop is busy. It speaks with
 the kernel over the socket that is its descriptor 0 and ends when that closes, so it never outlives its
@@ -6,7 +6,7 @@ kernel. Imports are counted in milliseconds here.
 
 Both ways: 4 bytes of length (little endian), then a marshalled tuple. Requests, answered in order:
 
-    ("commit", epoch, units, puts, time, wall)     -> outcomes
+    ("commit", epoch, number, units, puts, time, wall) -> outcomes
     ("keep", epoch, refs, first)                   -> None
     ("trim", epoch, first, before)                 -> (next, removed)
 
@@ -120,12 +120,12 @@ class Channel:
             left = left[os.write(0, left) :]
 
 
-def open_store(path: str, kernel_pid: int, max_bytes: int) -> tuple[store.Store, int]:
-    """Lock, migrate, raise the boot. The lock's descriptor stays open as long as the process lives."""
+def open_store(path: str, kernel_pid: int, max_bytes: int, boot: int) -> tuple[store.Store, int]:
+    """Lock, migrate, raise the boot unless one is continued. The lock's descriptor stays open as long as the process lives."""
     lock.acquire(f"{path}.lock", kernel_pid, LIVE_WAIT_SECONDS, DEAD_WAIT_SECONDS)
     connection = store.connect(path, max_bytes)
     version = schema.prepare(connection, path)
-    return store.Store(connection), version
+    return store.Store(connection, boot), version
 
 
 def serve(channel: Channel, journal: store.Store) -> None:
@@ -165,12 +165,12 @@ def main() -> None:
         )  # sent to the whole group; this process ends when its kernel has
     os.umask(0o077)
     gc.disable()  # nothing here makes cycles
-    path, kernel_pid, max_bytes = sys.argv[-3], int(sys.argv[-2]), int(sys.argv[-1])
+    path, (kernel_pid, max_bytes, boot) = sys.argv[-4], map(int, sys.argv[-3:])
     channel = Channel()
     started = time.perf_counter()
     try:
         try:
-            journal, version = open_store(path, kernel_pid, max_bytes)
+            journal, version = open_store(path, kernel_pid, max_bytes, boot)
         except Exception as error:  # noqa: BLE001 - as above
             channel.send(False, failure_of(error), time.perf_counter() - started)
             return

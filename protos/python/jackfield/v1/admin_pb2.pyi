@@ -110,6 +110,7 @@ class Status(google.protobuf.message.Message):
     JOURNAL_FIELD_NUMBER: builtins.int
     BOOT_FIELD_NUMBER: builtins.int
     SETTLED_FIELD_NUMBER: builtins.int
+    ADDRESSES_FIELD_NUMBER: builtins.int
     kernel_version: builtins.str
     """Version of the kernel."""
     pid: builtins.int
@@ -142,6 +143,10 @@ class Status(google.protobuf.message.Message):
     def problems(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[jackfield.v1.error_pb2.Error]:
         """What needs attention, each with cause and remedy."""
 
+    @property
+    def addresses(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[jackfield.v1.frame_pb2.Address]:
+        """Addresses of the kernel itself: metrics and health."""
+
     def __init__(
         self,
         *,
@@ -156,9 +161,10 @@ class Status(google.protobuf.message.Message):
         journal: builtins.str = ...,
         boot: builtins.int = ...,
         settled: builtins.bool = ...,
+        addresses: collections.abc.Iterable[jackfield.v1.frame_pb2.Address] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["bus", b"bus", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["boot", b"boot", "bots", b"bots", "bus", b"bus", "data_dir", b"data_dir", "journal", b"journal", "kernel_version", b"kernel_version", "pid", b"pid", "plugins", b"plugins", "problems", b"problems", "settled", b"settled", "start_time", b"start_time"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["addresses", b"addresses", "boot", b"boot", "bots", b"bots", "bus", b"bus", "data_dir", b"data_dir", "journal", b"journal", "kernel_version", b"kernel_version", "pid", b"pid", "plugins", b"plugins", "problems", b"problems", "settled", b"settled", "start_time", b"start_time"]) -> None: ...
 
 Global___Status: typing_extensions.TypeAlias = Status
 

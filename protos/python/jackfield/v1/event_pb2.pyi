@@ -82,7 +82,7 @@ class Event(google.protobuf.message.Message):
     CUSTOM_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Unique id. A UUIDv7 made by the SDK at publish and kept over every resend; the kernel deduplicates on it. An event
-    emitted with an ack has `<delivery id>/<index>`, index from 0, given by the kernel. Required.
+    emitted with an ack has `<delivery id>.<index>`, index from 0, given by the kernel. Required.
     """
     type: builtins.str
     """`namespace.action`, lower case: the type written at the payload below, `platform.<platform>.<action>`, or

@@ -871,7 +871,8 @@ class CallOpen(google.protobuf.message.Message):
     """The delivery under which the call is made; 0 outside deliveries."""
     key: builtins.str
     """Names the call within its delivery (or within the plugin outside deliveries, kept 24 h): a repeat under the same key returns the
-    recorded result. Empty: not recorded outside deliveries; the SDK fills it inside.
+    recorded result. Empty: not recorded outside deliveries; inside, the SDK fills it, else the kernel counts the unnamed calls. Calls
+    of the Kernel service are never recorded.
     """
     on_unknown: Global___OnUnknown.ValueType
     """For a provider that died with the outcome unknown."""
@@ -1041,7 +1042,9 @@ class Cancel(google.protobuf.message.Message):
     fence: builtins.int
     """K>P: a delivery. The plugin cancels its context and settles or falls silent; its fence is void unless `confirm`."""
     confirm: builtins.bool
-    """K>P, for busy mode INTERRUPT: answer with `settle`; the kernel waits up to 2 s for it before the lane goes on."""
+    """K>P, for busy mode INTERRUPT: answer with `settle` (`release` when nothing was finished); the kernel waits up to 2 s for it before
+    the lane goes on.
+    """
     @property
     def error(self) -> jackfield.v1.error_pb2.Error:
         """Why: LEASE_LOST, CANCELLED, DEADLINE_EXCEEDED ..."""

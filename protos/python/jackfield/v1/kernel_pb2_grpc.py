@@ -143,7 +143,8 @@ class KernelServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Attach(self, request_iterator, context):
-        """The control stream: one per session, open as long as the session. A second one replaces the first (SESSION_REPLACED).
+        """The control stream: one per session, open as long as the session. A second one replaces the first, which ends with SESSION_REPLACED
+        in its trailer.
         Both directions carry the same envelope, so the standard names do not fit.
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         buf:lint:ignore RPC_REQUEST_STANDARD_NAME

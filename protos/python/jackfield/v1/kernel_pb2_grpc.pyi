@@ -477,7 +477,8 @@ class KernelStub(typing.Generic[_KernelRegisterType, _KernelAttachType, _KernelB
     """
 
     Attach: _KernelAttachType
-    """The control stream: one per session, open as long as the session. A second one replaces the first (SESSION_REPLACED).
+    """The control stream: one per session, open as long as the session. A second one replaces the first, which ends with SESSION_REPLACED
+    in its trailer.
     Both directions carry the same envelope, so the standard names do not fit.
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     buf:lint:ignore RPC_REQUEST_STANDARD_NAME
@@ -630,7 +631,8 @@ class KernelServicer(metaclass=abc.ABCMeta):
         request_iterator: _MaybeAsyncIterator[jackfield.v1.frame_pb2.FrameBatch],
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[jackfield.v1.frame_pb2.FrameBatch], collections.abc.AsyncIterator[jackfield.v1.frame_pb2.FrameBatch]]:
-        """The control stream: one per session, open as long as the session. A second one replaces the first (SESSION_REPLACED).
+        """The control stream: one per session, open as long as the session. A second one replaces the first, which ends with SESSION_REPLACED
+        in its trailer.
         Both directions carry the same envelope, so the standard names do not fit.
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         buf:lint:ignore RPC_REQUEST_STANDARD_NAME

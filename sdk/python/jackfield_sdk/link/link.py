@@ -167,6 +167,8 @@ class Link:
             if first is grpc.aio.EOF:
                 return
             await self._exchange(stream, first)
+        except asyncio.InvalidStateError:
+            logger.info("the stream to the kernel ended before it began")
         except TimeoutError:
             logger.warning("the kernel did not answer Attach within %.0f s", ATTACH_TIMEOUT)
         finally:
@@ -229,9 +231,13 @@ class Link:
             self._dispatch(batch.frames)
 
     async def _write(self, stream: Any, outbox: Outbox) -> None:
-        while (batch := await outbox.take()) is not None:
-            await stream.write(batch)
-        await stream.done_writing()
+        try:
+            while (batch := await outbox.take()) is not None:
+                await stream.write(batch)
+            await stream.done_writing()
+        except asyncio.InvalidStateError:
+            # grpc's word for "the stream ended before this write"; the reader says how.
+            return
 
     def _dispatch(self, frames: Any) -> None:
         kinds = self._kinds

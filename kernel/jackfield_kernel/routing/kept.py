@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf.json_format import ParseDict, ParseError
-
 from jackfield.v1 import router_pb2
 
 from ..config import ConfigInvalid
 from ..journal.journal import Journal
 from ..journal.log import LogDriver, Put
 from ..manifest import Problem
-from ..routing.tables import FILE, ROUTES, SENDERS, RouteTables
+from .tables import FILE, ROUTES, SENDERS, RouteTables
 
 
 class KeptRoutes:
@@ -37,6 +36,8 @@ class KeptRoutes:
             try:
                 ParseDict({"rules": rules}, table)
             except ParseError as error:
-                problem = Problem("jackfield.yaml", f"routes.{bot}", f"rules of the contract ({error})", "Correct them.")
+                problem = Problem(
+                    "jackfield.yaml", f"routes.{bot}", f"rules of the contract ({error})", "Correct them."
+                )
                 raise ConfigInvalid([problem]) from error
             tables.push(table, source=FILE)

@@ -1,0 +1,3 @@
+"""Web chat: a page in the browser, its WebSocket, and the adapter behind them."""
+
+__version__ = "0.1.0"

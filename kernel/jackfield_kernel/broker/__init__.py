@@ -1,0 +1,1 @@
+"""The broker: calls from one plugin to another."""

@@ -1,0 +1,33 @@
+"""Bounds of the bus, and what it counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Limits:
+    """Bounds of the bus. Seconds for times, counts for the others."""
+
+    max_attempts: int = 5
+    max_age: float = 24 * 3600.0
+    max_crashes: int = 3
+    lane_waiting: int = 256
+    backoff_first: float = 1.0
+    backoff_last: float = 60.0
+    max_depth: int = 16
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened since the kernel started."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    unrouted: int = 0
+    done: int = 0
+    nacked: int = 0
+    dead: int = 0
+    dropped: int = 0
+    interrupted: int = 0
+    merged: int = 0

@@ -1,0 +1,1 @@
+"""Sessions: registration, the control stream, framing, bots, and what is installed."""

@@ -1,0 +1,1 @@
+"""State that plugins own: key-value namespaces, leases, blobs, route tables."""

@@ -1,0 +1,1 @@
+"""A load generator as an adapter plugin: every round trip crosses the same borders as a chat message."""
