@@ -64,7 +64,7 @@ class Listener:
     registered: Callable[[str, str], None] = staticmethod(lambda plugin, session: None)
     attached: Callable[[Session], None] = staticmethod(lambda session: None)
     detached: Callable[[Session, str], None] = staticmethod(lambda session, reason: None)
-    refused: Callable[[str, str, str], None] = staticmethod(lambda plugin, reason, text: None)
+    refused: Callable[[str, int, Refused], None] = staticmethod(lambda plugin, pid, refusal: None)
 
 
 class Hub:
@@ -123,7 +123,7 @@ class Hub:
             admitted = self._checked(plugin, request)
         except Refused as refusal:
             log.warning("plugin %s was refused: %s", plugin, refusal, extra={"reason": refusal.reason})
-            self.listener.refused(plugin, refusal.reason, refusal.message)
+            self.listener.refused(plugin, request.pid, refusal)
             raise
         session_id = secrets.token_urlsafe(16)
         expires = asyncio.get_running_loop().call_later(

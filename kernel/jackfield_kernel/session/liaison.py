@@ -9,6 +9,7 @@ from jackfield.v1 import frame_pb2
 
 from ..bus.bus import Bus
 from ..bus.observers import Observers
+from ..errors import Refused
 from ..supervisor import Supervisor
 from .bots import Bots
 from .hub import Hub
@@ -56,12 +57,20 @@ class Liaison:
         self._observing: dict[str, asyncio.Task[None]] = {}
         listener = hub.listener
         listener.registered = supervisor.registered
-        listener.refused = supervisor.refused
+        listener.refused = self._refused
         listener.attached = self._attached
         listener.detached = self._detached
         supervisor.on_change(lambda name, state, reason: registry.changed())
 
     # From the hub.
+
+    def _refused(self, plugin: str, pid: int, refusal: Refused) -> None:
+        """A process that an earlier kernel left is told to end; that says nothing against the one started here."""
+        running = self._supervisor.plugin(plugin).pid
+        if pid and running and pid != running:
+            log.info("process %d of plugin %s, left by an earlier kernel, was turned away", pid, plugin)
+        else:
+            self._supervisor.refused(plugin, refusal.reason, refusal.message)
 
     def _attached(self, session: Session) -> None:
         self._supervisor.attached(session.plugin, Link(session))

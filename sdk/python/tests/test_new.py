@@ -20,7 +20,7 @@ def app() -> typer.Typer:
 @pytest.mark.parametrize("template", ["handler", "raw"])
 def test_a_new_plugin_passes_its_own_test(tmp_path: Path, template: str) -> None:
     target = tmp_path / "shy-echo"
-    result = CliRunner().invoke(app(), ["shy-echo", "--template", template, "--folder", str(target)])
+    result = CliRunner().invoke(app(), [template, "shy-echo", "--folder", str(target)])
     assert result.exit_code == 0, result.output
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(
@@ -37,6 +37,6 @@ def test_a_new_plugin_passes_its_own_test(tmp_path: Path, template: str) -> None
 
 def test_bad_names_and_existing_folders_are_refused(tmp_path: Path) -> None:
     runner = CliRunner()
-    assert runner.invoke(app(), ["Bad_Name", "--folder", str(tmp_path / "x")]).exit_code == 2
-    assert runner.invoke(app(), ["fine", "--folder", str(tmp_path)]).exit_code == 2
-    assert runner.invoke(app(), ["fine", "--template", "zzz", "--folder", str(tmp_path / "y")]).exit_code == 2
+    assert runner.invoke(app(), ["handler", "Bad_Name", "--folder", str(tmp_path / "x")]).exit_code == 2
+    assert runner.invoke(app(), ["handler", "fine", "--folder", str(tmp_path)]).exit_code == 2
+    assert runner.invoke(app(), ["zzz", "fine", "--folder", str(tmp_path / "y")]).exit_code == 2

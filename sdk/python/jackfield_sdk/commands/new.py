@@ -14,11 +14,14 @@ ID = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
 def new(
+    template: Annotated[str, typer.Argument(help="handler: with the SDK; raw: without it.")],
     name: Annotated[str, typer.Argument(help="Id of the plugin: a-z, 0-9 and '-'.")],
-    template: Annotated[str, typer.Option(help="handler: with the SDK; raw: without it.")] = "handler",
     folder: Annotated[Path | None, typer.Option(help="Where to write it. Default: ./NAME.")] = None,
 ) -> None:
-    """Writes a plugin with manifest, code, test and README."""
+    """Write a plugin with manifest, code, test and README.
+
+    Example: `jackfield new handler hello`, then `jackfield dev hello`.
+    """
     if ID.fullmatch(name) is None:
         raise typer.BadParameter(f"{name!r} is no plugin id: begin with a-z, then a-z, 0-9 and '-'")
     if template not in TEMPLATES:
