@@ -17,6 +17,7 @@ from ..supervisor.discovery import manifest_in
 from .views import View, struct
 
 FOLLOW_SECONDS = 0.2
+FOLLOW_BYTES = 1 << 20
 
 
 class PluginsPart:
@@ -110,9 +111,9 @@ class PluginsPart:
             now = path.stat().st_size if path.exists() else 0
             if now == size:
                 continue
-            lines = await asyncio.to_thread(_lines_after, path, size if now > size else 0)
-            size = now
-            yield admin_pb2.TailLogsResponse(lines=lines)
+            lines, size = await asyncio.to_thread(_lines_after, path, size if now > size else 0)
+            if lines:
+                yield admin_pb2.TailLogsResponse(lines=lines)
 
     async def develop_plugin(
         self, request: admin_pb2.DevelopPluginRequest
@@ -166,10 +167,14 @@ def _not_enforced(manifest: Manifest) -> list[str]:
     return [*found, "network and files: a trusted process may use both"]
 
 
-def _lines_after(path: Path, offset: int) -> list[str]:
+def _lines_after(path: Path, offset: int) -> tuple[list[str], int]:
+    """Return the whole lines from `offset` on, at most 1 MiB, and where they end."""
     with path.open("rb") as file:
         file.seek(offset)
-        text = file.read(1 << 20).decode("utf-8", "replace")
-    return [
-        "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line) for line in text.splitlines()
-    ]
+        found = file.read(FOLLOW_BYTES)
+    # A line that is being written is left for the next look, unless it is endless.
+    end = found.rfind(b"\n") + 1 or (len(found) if len(found) == FOLLOW_BYTES else 0)
+    # Bytes know only the ends of lines that logs have; text would split at U+2028 too.
+    texts = [line.decode("utf-8", "replace") for line in found[:end].splitlines()]
+    lines = ["".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in text) for text in texts]
+    return lines, offset + end

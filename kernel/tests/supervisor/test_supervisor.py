@@ -164,6 +164,18 @@ async def test_a_foreign_kill_restarts_at_once_and_never_parks(harness: Harness)
     assert reasons == {"KILLED"}
 
 
+async def test_a_debugger_may_hold_a_plugin_as_long_as_it_is_connected(make_harness: MakeHarness) -> None:
+    harness = make_harness(heartbeat=0.05)
+    held = harness.plugin("held", GREET + FOREVER, watched=False)
+    async with harness.run(held, harness.plugin("stuck", GREET + FOREVER)) as supervisor:
+        await harness.state("held", State.ACTIVE)
+        await harness.until(lambda: supervisor.plugin("stuck").starts == 3)
+        assert supervisor.plugin("held").starts == 1
+        supervisor.detached("held", "the connection ended")
+        await harness.until(lambda: supervisor.plugin("held").starts == 2)
+        assert "DETACHED" in {reason.name for name, state, reason in harness.changes if name == "held"}
+
+
 async def test_missed_heartbeats_restart_and_a_heartbeat_prevents_that(make_harness: MakeHarness) -> None:
     harness = make_harness(heartbeat=0.05)
     async with harness.run(

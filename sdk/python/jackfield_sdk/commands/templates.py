@@ -46,6 +46,8 @@ Answers every message with its own text.
     python -m venv .venv && .venv/bin/pip install -e '.[test]'
     .venv/bin/pytest
 
+`jackfield dev .` runs it on a running kernel, before all other rules of the bot `web`, and restarts it on every save.
+
 The kernel finds the plugin by its entry point once it is installed beside it.
 """
 
