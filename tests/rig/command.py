@@ -51,9 +51,10 @@ class Installation:
     async def run(self) -> None:
         """Start the kernel and wait until it says that all is ready."""
         command = [str(PROGRAM), "run", "--config", str(self.folder / "jackfield.yaml"), "--log-level", "info"]
-        self.kernel = await asyncio.create_subprocess_exec(
-            *command, env=self.environ, stdout=asyncio.subprocess.PIPE, stderr=(self.folder / "kernel.log").open("ab")
-        )
+        with (self.folder / "kernel.log").open("ab") as log:
+            self.kernel = await asyncio.create_subprocess_exec(
+                *command, env=self.environ, stdout=asyncio.subprocess.PIPE, stderr=log
+            )
         assert self.kernel.stdout is not None
         async with asyncio.timeout(PATIENCE):
             while b"is ready" not in (line := await self.kernel.stdout.readline()):

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from jackfield.v1 import entity_pb2, error_pb2, frame_pb2, journal_pb2
+from jackfield.v1 import access_pb2, error_pb2, frame_pb2, journal_pb2
 
 from ..bus.bus import Bus
 from ..bus.model import Delivery
 from ..errors import Refused, problem, to_wire
 from ..journal.times import stamp
+from .answers import answer_peer, outcome_unknown, replayed, same_chat, stamp_chat
 from .call import Answer, Call, Peer, Result
 from .methods import Method, method_of
 
@@ -34,6 +35,10 @@ class Directory(Protocol):
 
     def adapter_of(self, bot: str) -> str | None:
         """Plugin id of a bot's adapter; None for a bot that does not exist."""
+        ...
+
+    def is_open(self, bot: str) -> bool:
+        """Whether the bot's adapter opened it: before that it knows nothing of the bot."""
         ...
 
     def provider_of(self, service: str) -> list[str]:
@@ -61,7 +66,7 @@ class Broker:
         self._directory = directory
         self._now = journal_time
         self._keyed: dict[tuple[str, str], Call] = {}
-        self._outbox: dict[str, deque[Call]] = {}
+        self._outbox: dict[str, dict[str, deque[Call]]] = {}
         self._rpc_id = 1
         self.kernel_methods: dict[str, KernelMethod] = {}
         self.on_kernel_closed: Callable[[Call], None] = lambda call: None
@@ -72,7 +77,7 @@ class Broker:
 
     def open(self, peer: Peer, frame: frame_pb2.CallOpen) -> None:
         """A plugin opens a call on its stream."""
-        self._open(peer, frame, partial(_answer_peer, peer, frame.call_id))
+        self._open(peer, frame, partial(answer_peer, peer, frame.call_id))
 
     def open_once(self, peer: Peer, frame: frame_pb2.CallOpen, answer: Answer) -> None:
         """A plugin makes a unary call by RPC: no stream frame ever refers to it."""
@@ -112,7 +117,7 @@ class Broker:
         if method.path in self.kernel_methods:
             return self._call(peer, frame, method, KERNEL, delivery, answer)
         provider = self._provider(method, frame.target)
-        own_chat = _stamp_chat(frame.target, delivery)
+        own_chat = stamp_chat(frame.target, delivery)
         missing = peer.grants.missing_for(method, own_chat=own_chat)
         if missing is not None:
             raise Refused(
@@ -125,7 +130,7 @@ class Broker:
         if not call.key:
             return call
         if delivery is not None and (known := delivery.calls.get(call.key)) is not None:
-            answer(_replayed(known.record, changed=known.digest != call.digest))
+            answer(replayed(known.record, changed=known.digest != call.digest))
             return None
         joined = self._keyed.get((call.scope, call.key))
         if joined is not None:
@@ -239,15 +244,25 @@ class Broker:
         if own is not None and call.caller is not None:
             own(call.caller, call)
             return
-        provider = self._directory.peer(call.provider_name)
-        if provider is None or len(provider.provides) >= provider.window().calls:
+        provider = self._provider_for(call)
+        if provider is None:
             self._wait(call)
         else:
             self._forward(call, provider)
 
+    def _provider_for(self, call: Call) -> Peer | None:
+        """The session that takes the call now; None while it is away, has all it takes, or has not opened the bot."""
+        provider = self._directory.peer(call.provider_name)
+        if provider is None or len(provider.provides) >= provider.window().calls:
+            return None
+        bot = call.open.target.bot
+        if bot and call.method.access != access_pb2.ACCESS_KERNEL and not self._directory.is_open(bot):
+            return None
+        return provider
+
     def _wait(self, call: Call) -> None:
-        """The provider is away or has all it takes: wait for it until the deadline instead of failing at once."""
-        outbox = self._outbox.setdefault(call.provider_name, deque())
+        """Wait for the provider until the deadline instead of failing at once."""
+        outbox = self._outbox.setdefault(call.provider_name, {}).setdefault(call.open.target.bot, deque())
         if len(outbox) >= MAX_OUTBOX:
             self.fail(
                 call, problem("OVERLOADED", f"{len(outbox)} calls wait for {call.provider_name} already")
@@ -276,7 +291,7 @@ class Broker:
             if (
                 event.reply_context
                 and event.bot == sent.target.bot
-                and _same_chat(event.chat, sent.target.chat)
+                and same_chat(event.chat, sent.target.chat)
             ):
                 caller.reply_context = event.reply_context
             if not sent.trace:
@@ -287,15 +302,12 @@ class Broker:
             self._pass_on(call, late)
 
     def provider_ready(self, plugin: str) -> None:
-        """A provider can take (more) calls."""
-        outbox = self._outbox.get(plugin)
-        while outbox:
-            provider = self._directory.peer(plugin)
-            if provider is None or len(provider.provides) >= provider.window().calls:
-                return
-            call = outbox.popleft()
-            if call.timer is not None:
-                self._forward(call, provider)
+        """A provider can take (more) calls, or opened a bot."""
+        for outbox in self._outbox.get(plugin, {}).values():
+            while outbox and (provider := self._provider_for(outbox[0])) is not None:
+                call = outbox.popleft()
+                if call.timer is not None:
+                    self._forward(call, provider)
 
     def from_caller(self, peer: Peer, call_id: int, frame: frame_pb2.Frame) -> bool:
         """A further request message, half-close or credit from the caller. False when the call is over."""
@@ -360,7 +372,7 @@ class Broker:
         )
         if result.error is not None:
             record.error.CopyFrom(result.error)
-        if target.HasField("chat") and not _same_chat(target.chat, call.delivery.run.event.chat):
+        if target.HasField("chat") and not same_chat(target.chat, call.delivery.run.event.chat):
             record.chat.CopyFrom(target.chat)
         return record
 
@@ -416,7 +428,7 @@ class Broker:
             call.provider.send(
                 frame_pb2.Frame(cancel=frame_pb2.Cancel(call_id=call.provider_id, error=error))
             )
-        outbox = self._outbox.get(call.provider_name)
+        outbox = self._outbox.get(call.provider_name, {}).get(call.open.target.bot)
         if outbox and call in outbox:
             outbox.remove(call)
 
@@ -435,7 +447,7 @@ class Broker:
         for call in provided:
             call.provider = None
             if call.streaming or call.open.on_unknown != frame_pb2.ON_UNKNOWN_REPEAT:
-                self.fail(call, _unknown(call))
+                self.fail(call, outcome_unknown(call))
             else:
                 call.possibly_repeated = True
                 self._wait(call)
@@ -451,48 +463,3 @@ class CallFailed(Exception):
     def __init__(self, error: error_pb2.Error) -> None:
         super().__init__(f"{error.reason}: {error.message}")
         self.error = error
-
-
-def _unknown(call: Call) -> error_pb2.Error:
-    return problem(
-        "OUTCOME_UNKNOWN",
-        f"{call.provider_name} ended before it answered {call.method.path}; the effect may or may not have happened",
-        remedy="Look at the chat before you repeat it.",
-    )
-
-
-def _replayed(record: journal_pb2.CallRecord, *, changed: bool) -> Result:
-    error = record.error if record.HasField("error") else None
-    return Result(
-        record.body, error, recorded=True, request_changed=changed, possibly_repeated=record.possibly_repeated
-    )
-
-
-def _answer_peer(peer: Peer, call_id: int, result: Result) -> None:
-    end = frame_pb2.CallEnd(
-        call_id=call_id,
-        body=result.body,
-        recorded=result.recorded,
-        request_changed=result.request_changed,
-        possibly_repeated=result.possibly_repeated,
-    )
-    if result.error is not None:
-        end.error.CopyFrom(result.error)
-    peer.send(frame_pb2.Frame(call_end=end))
-
-
-def _same_chat(one: entity_pb2.Chat, other: entity_pb2.Chat) -> bool:
-    return one.id == other.id and one.type == other.type
-
-
-def _stamp_chat(target: frame_pb2.CallTarget, delivery: Delivery | None) -> bool:
-    """Fill in the delivery's chat where the call names none; says whether the call stays in the delivery's own chat."""
-    if delivery is None:
-        return False
-    event = delivery.run.event
-    if target.bot != event.bot:
-        return False
-    if not target.HasField("chat"):
-        target.chat.CopyFrom(event.chat)
-        return True
-    return _same_chat(target.chat, event.chat)

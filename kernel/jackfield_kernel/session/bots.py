@@ -32,6 +32,7 @@ class Bot:
     spec: BotSpec
     state: frame_pb2.BotState.ValueType = frame_pb2.BOT_STATE_STOPPED
     reason: error_pb2.Error | None = None
+    open_on: Session | None = None
     failures: int = 0
     retry: asyncio.TimerHandle | None = field(default=None, repr=False)
 
@@ -59,6 +60,11 @@ class Bots:
         bot = self.bots.get(name)
         return bot.spec.adapter if bot is not None and bot.spec.adapter else None
 
+    def is_open(self, name: str) -> bool:
+        """Whether the adapter's present process opened the bot."""
+        bot = self.bots.get(name)
+        return bot is not None and bot.open_on is not None
+
     def set(self, specs: Iterable[BotSpec]) -> None:
         """The bots that should exist now. Changed ones are opened anew, vanished ones closed."""
         wanted = {spec.name: spec for spec in specs}
@@ -83,6 +89,7 @@ class Bots:
             if bot.spec.adapter != session.plugin:
                 continue
             if bot.spec.name in session.open_bots and bot.spec.usable:
+                self._opened(bot, session)
                 continue
             self._consider(bot)
 
@@ -90,6 +97,7 @@ class Bots:
         """An adapter's session ended: its bots wait for it."""
         for bot in self.bots.values():
             if bot.spec.adapter == plugin and bot.spec.usable:
+                bot.open_on = None
                 self._enter(
                     bot,
                     frame_pb2.BOT_STATE_CONNECTING,
@@ -142,8 +150,15 @@ class Bots:
                 session.open_bots.discard(spec.name)
                 self._failed(bot, failure.error)
             return
+        if bot.spec is spec and self._sessions(spec.adapter) is session:
+            self._opened(bot, session)
         if bot.spec is spec and bot.state == frame_pb2.BOT_STATE_CONNECTING and bot.reason is None:
             self._enter(bot, frame_pb2.BOT_STATE_ACTIVE, None)
+
+    def _opened(self, bot: Bot, session: Session) -> None:
+        """Calls that waited for the bot go to its adapter."""
+        bot.open_on = session
+        self._broker.provider_ready(session.plugin)
 
     def _failed(self, bot: Bot, error: error_pb2.Error) -> None:
         waits = CREDENTIAL_WAITS if error.reason == "AUTH_EXPIRED" else OPEN_WAITS
@@ -167,6 +182,7 @@ class Bots:
         if session is None or bot.spec.name not in session.open_bots:
             return
         session.open_bots.discard(bot.spec.name)
+        bot.open_on = None
         self._tasks.create_task(self._closed(bot.spec), name=f"close {bot.spec.name}")
 
     async def _closed(self, spec: BotSpec) -> None:

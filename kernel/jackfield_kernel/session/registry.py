@@ -143,6 +143,10 @@ class Registry:
         """Plugin id of a bot's adapter."""
         return self.bots.adapter_of(bot) if self.bots is not None else None
 
+    def is_open(self, bot: str) -> bool:
+        """Whether the bot's adapter opened it."""
+        return self.bots is not None and self.bots.is_open(bot)
+
     def provider_of(self, service: str) -> list[str]:
         """Plugin ids that provide a service."""
         return self._providers.get(service, [])

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 KEEP_BATCH = 5_000
 RESTART_SECONDS = 0.5
+MAX_DEATHS = 5
+"""So many writers may die over one group; then the group itself is to blame, and its commit fails."""
 
 
 class SqliteLog:
@@ -68,6 +70,7 @@ class SqliteLog:
 
     async def _written(self, group: tuple[object, ...]) -> list[tuple[int, int, int, str, str]]:
         """Send a group until it is answered: one that was written before its writer died is known by its number."""
+        deaths = 0
         while True:
             writer, _ = self._opened()
             if writer.lost or self._restarting.locked():
@@ -76,7 +79,8 @@ class SqliteLog:
             try:
                 rows: list[tuple[int, int, int, str, str]] = await writer.request("commit", *group)
             except JournalFailed as error:
-                if error.reason != "WRITER_LOST":
+                deaths += 1
+                if error.reason != "WRITER_LOST" or deaths > MAX_DEATHS:
                     raise
                 await self._restart()
             else:
