@@ -57,7 +57,14 @@ def jackfield(ports: dict[str, int], plugins: Sequence[str] = DEFAULT_SET) -> It
         (folder / "jackfield.yaml").write_text(json.dumps(config))
         profiler = ["-m", "cProfile", "-o", f"{profile}/kernel.prof"] if profile else []
         program = [sys.executable, *profiler, str(Path(sys.executable).with_name("jackfield"))]
-        command = [*program, "run", "--data", str(folder / "data"), "--config", str(folder / "jackfield.yaml")]
+        command = [
+            *program,
+            "run",
+            "--data",
+            str(folder / "data"),
+            "--config",
+            str(folder / "jackfield.yaml"),
+        ]
         with _running([*command, "--log-level", "warning"]) as pid:
             yield pid
 
