@@ -66,7 +66,9 @@ class Client:
     async def round_trip(self, timeout: float = LOST_SECONDS) -> float:
         """Sends one message; seconds until its reply. Raises TimeoutError when none comes."""
         number = next(self._numbers)
-        key, user = f"k{self._account}.{number}", FIRST_USER + number % USERS
+        key = f"k{self._account}.{number}"
+        # Every account has users of its own: one conversation never gets two messages by coincidence.
+        user = FIRST_USER + (self._account - FIRST_ACCOUNT) * USERS + number % USERS
         replied = asyncio.get_running_loop().create_future()
         self._waiting[key] = (user, replied)
         event = {
