@@ -41,8 +41,8 @@ async def _journal(seconds: float) -> dict[str, Any]:
 def parts(quick: bool) -> dict[str, Callable[[], dict[str, Any]]]:
     """What can be run, by name."""
     return {
-        "round_trip": lambda: round_trip.run(200 if quick else 1000, [1, 64, 1000]),
-        "onebot": lambda: onebot.run(500 if quick else 3000),
+        "round_trip": lambda: round_trip.run(200 if quick else 600, [1, 64, 1000]),
+        "onebot": lambda: onebot.run(500 if quick else 2000),
         "start": lambda: start.run(1 if quick else 3),
         "log": lambda: asyncio.run(_journal(0.3 if quick else 1.0)),
     }
