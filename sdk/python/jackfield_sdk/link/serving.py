@@ -162,7 +162,9 @@ class Serving:
         if len(self._by_key) > KEPT_RESULTS:
             oldest = next((k for k, kept in self._by_key.items() if kept.end is not None), None)
             if oldest is not None:
-                del self._by_key[oldest]
+                dropped = self._by_key.pop(oldest)
+                for call_id in (dropped.call_id, *dropped.joined):
+                    self._keys.pop(call_id, None)
 
 
 async def _write_all(answer: Any, call: IncomingCall) -> None:
