@@ -50,7 +50,14 @@ class Installation:
 
     async def run(self) -> None:
         """Start the kernel and wait until it says that all is ready."""
-        command = [str(PROGRAM), "run", "--config", str(self.folder / "jackfield.yaml"), "--log-level", "info"]
+        command = [
+            str(PROGRAM),
+            "run",
+            "--config",
+            str(self.folder / "jackfield.yaml"),
+            "--log-level",
+            "info",
+        ]
         with (self.folder / "kernel.log").open("ab") as log:
             self.kernel = await asyncio.create_subprocess_exec(
                 *command, env=self.environ, stdout=asyncio.subprocess.PIPE, stderr=log

@@ -47,7 +47,9 @@ class OneBotClient:
         return self.replies
 
     async def _run(self) -> None:
-        async with aiohttp.ClientSession(headers={"X-Self-ID": str(SELF), "X-Client-Role": "Universal"}) as session:
+        async with aiohttp.ClientSession(
+            headers={"X-Self-ID": str(SELF), "X-Client-Role": "Universal"}
+        ) as session:
             while True:
                 with contextlib.suppress(aiohttp.ClientError, ConnectionError):
                     async with session.ws_connect(self.url) as socket:
