@@ -50,6 +50,7 @@ class RawPlugin:
         self.answers: dict[str, bytes | error_pb2.Error] = {}
         self.auto_serve = True
         self.call_ids = itertools.count(1, 2)
+        self._writing = asyncio.Lock()
         self._channel: grpc.aio.Channel | None = None
         self._stream: Any = None
         self._reader: asyncio.Task[None] | None = None
@@ -99,11 +100,12 @@ class RawPlugin:
 
     async def send(self, *frames: frame_pb2.Frame) -> None:
         """Write one stream message."""
-        await self._stream.write(frame_pb2.FrameBatch(frames=frames).SerializeToString())
+        await self.send_bytes(frame_pb2.FrameBatch(frames=frames).SerializeToString())
 
     async def send_bytes(self, data: bytes) -> None:
         """Write bytes as one stream message, whatever they are."""
-        await self._stream.write(data)
+        async with self._writing:
+            await self._stream.write(data)
 
     async def _beat(self) -> None:
         with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):

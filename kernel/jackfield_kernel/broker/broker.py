@@ -351,10 +351,16 @@ class Broker:
         delivery = call.delivery
         if delivery is None or not call.key or (error is not None and error.retryable):
             self._close(call, result)
+            peer.recorded(end.call_id)
         else:
-            self._bus.record(delivery, self._record(call, result), partial(self._close, call, result))
+            done = partial(self._recorded, call, result, peer, end.call_id)
+            self._bus.record(delivery, self._record(call, result), done)
         self.provider_ready(peer.plugin)
         return True
+
+    def _recorded(self, call: Call, result: Result, provider: Peer, call_id: int) -> None:
+        self._close(call, result)
+        provider.recorded(call_id)
 
     def _record(self, call: Call, result: Result) -> journal_pb2.CallRecord:
         assert call.delivery is not None

@@ -50,6 +50,10 @@ class Peer(Protocol):
         """Queue a frame."""
         ...
 
+    def recorded(self, call_id: int) -> None:
+        """Tell the provider that it may forget the result of a call."""
+        ...
+
     def next_call_id(self) -> int:
         """An even id that was not used on this stream."""
         ...

@@ -51,6 +51,7 @@ class Session:
         self._outgoing = Outgoing()
         self._ack_due = False
         self._settled: list[int] = []
+        self._recorded: list[int] = []
         self._unsettled: list[frame_pb2.SettleRefusal] = []
         self._call_id = 0
         self._wake = asyncio.Event()
@@ -126,6 +127,10 @@ class Session:
             self._unsettled.append(frame_pb2.SettleRefusal(fence=fence, error=error))
         self._wake.set()
 
+    def recorded(self, call_id: int) -> None:
+        """The provider may forget a result; told with the next batch that leaves anyway."""
+        self._recorded.append(call_id)
+
     def _progress(self) -> None:
         self._ack_due = True
         self._wake.set()
@@ -140,6 +145,9 @@ class Session:
         if self._ack_due:
             self._ack_due = False
             self._outgoing.add(frame_pb2.Frame(ack=self.publishes.take_ack()))
+        if self._recorded:
+            self._outgoing.add(frame_pb2.Frame(recorded=frame_pb2.Recorded(call_ids=self._recorded)))
+            self._recorded = []
         if self._settled or self._unsettled:
             settled = frame_pb2.Settled(fences=self._settled, refused=self._unsettled)
             self._settled, self._unsettled = [], []
