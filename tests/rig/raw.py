@@ -40,6 +40,7 @@ class RawPlugin:
         self.name: str = bootstrap["plugin"]
         self.secret: str = secret or bootstrap["secret"]
         self.resume_token = ""
+        self.session_id = ""
         self.attached = frame_pb2.Attached()
         self.inbox: dict[str, asyncio.Queue[frame_pb2.Frame]] = {}
         self.sequence = 0
@@ -55,6 +56,12 @@ class RawPlugin:
         self._stream: Any = None
         self._reader: asyncio.Task[None] | None = None
         self._heart: asyncio.Task[None] | None = None
+
+    @property
+    def channel(self) -> grpc.aio.Channel:
+        """The connection, for methods that are not frames."""
+        assert self._channel is not None
+        return self._channel
 
     @classmethod
     def from_file(cls, path: str) -> RawPlugin:
@@ -80,6 +87,7 @@ class RawPlugin:
     async def connect(self, *, attach: frame_pb2.Attach | None = None, ready: bool = True) -> RawPlugin:
         """Register, attach, and say that the plugin is ready."""
         registered = await self.register()
+        self.session_id = registered.session_id
         assert self._channel is not None
         call = self._channel.stream_stream("/jackfield.v1.Kernel/Attach")
         self._stream = call()

@@ -86,8 +86,10 @@ class Observers:
     async def _cursor(self, plugin: str) -> _Cursor:
         cursor = self._cursors.get(plugin)
         if cursor is None:
+            # "Now" is when it was asked: what is accepted while the journal is read belongs to it already.
+            now = self._last
             entry = await self._driver.get(CURSOR_BUCKET, plugin)
-            start = int(entry.value) if entry else self._last
+            start = int(entry.value) if entry else now
             cursor = self._cursors[plugin] = _Cursor(start, start)
         return cursor
 
