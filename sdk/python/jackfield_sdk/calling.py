@@ -104,6 +104,7 @@ class Caller:
             target=as_target(target, self._bot),
             key=key,
             timeout=timeout,
+            on_unknown="repeat",
         )
         result: SendResult = convert.to_plain(response.result)
         return result

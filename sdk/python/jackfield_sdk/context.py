@@ -149,7 +149,8 @@ class Context(Caller):
             request = adapter_message_pb2.SendMessageRequest(message=chain, with_feedback=with_feedback)
             response_type = adapter_message_pb2.SendMessageResponse
         target = frame_pb2.CallTarget(bot=event.bot)
-        body = await self._unary(ADAPTER + method, target, event.bot, request, key, timeout)
+        # A reply that may stand twice is better than one that needs a hand: the result says `possibly_repeated`.
+        body = await self._unary(ADAPTER + method, target, event.bot, request, key, timeout, "repeat")
         result: SendResult = convert.to_plain(response_type.FromString(body).result)
         return result
 
@@ -199,6 +200,7 @@ class Context(Caller):
             adapter_message_pb2.EditMessageResponse,
             target=target,
             key=key,
+            on_unknown="repeat",
         )
         return tuple(response.degraded)
 
