@@ -8,7 +8,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jackfield.v1 import event_pb2
@@ -94,9 +94,16 @@ class Kernel:
                 clock = JournalClock(info.journal_time, info.wall_time)
                 journal = Journal(driver, clock)
                 journal.last_sequence = info.last_sequence
-                async with _committing(journal):
+                committing = asyncio.create_task(journal.run(), name="journal")
+                committing.add_done_callback(lambda _: self.stop())
+                try:
                     await self._serve(driver, journal, clock, info)
-                    await journal.drained()
+                    if not committing.done():
+                        await journal.drained()
+                finally:
+                    committing.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await committing
             finally:
                 await driver.close()
 
@@ -220,17 +227,6 @@ class Kernel:
             liaison.stop()
             for chore in chores:
                 chore.cancel()
-
-
-@contextlib.asynccontextmanager
-async def _committing(journal: Journal) -> AsyncIterator[None]:
-    task = asyncio.create_task(journal.run(), name="journal")
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 def _health(view: View) -> Health:

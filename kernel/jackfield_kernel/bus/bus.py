@@ -13,7 +13,7 @@ from jackfield.v1 import error_pb2, event_pb2, frame_pb2, journal_pb2, router_pb
 from ..errors import problem
 from ..journal.clock import JournalClock
 from ..journal.journal import Journal
-from ..journal.log import CONFLICT, DUPLICATE, Claim, Outcome, Put, Record, Unit
+from ..journal.log import CONFLICT, DUPLICATE, Outcome, Put, Record, Unit
 from ..routing.decision import Decider, Decision
 from ..state.writes import kv_unit
 from . import ledger
@@ -56,7 +56,7 @@ class Bus:
         self.counters = Counters()
         self.limits = limits or Limits()
         self.runs: dict[str, Run] = {}
-        self.waiting = WaitingRoom(routes, self._route_later)
+        self.waiting = WaitingRoom(routes, self._route_later, self.start)
         self.busy = BusyLanes(self)
         self.interrupts = Interrupts(self)
         self.on_accepted: Callable[[int, event_pb2.Event], None] = lambda sequence, event: None
@@ -118,10 +118,11 @@ class Bus:
         self.counters.accepted += 1
         self.on_accepted(run.sequence, run.event)
         self.runs[run.event.id] = run
-        if decision is None:
+        if decision is not None:
+            run.rules, run.table_version = decision.rules, decision.version
+        if decision is None or self.waiting.holds(run.lane):
             self.waiting.add(run)
         else:
-            run.rules, run.table_version = decision.rules, decision.version
             self.start(run)
 
     def _route_later(self, run: Run, decision: Decision) -> None:
@@ -169,9 +170,13 @@ class Bus:
         self.turns.offer(queue, lane)
 
     def restore(self, delivery: Delivery) -> None:
-        """Queue a delivery that passed its busy mode in an earlier kernel."""
+        """Queue a delivery that passed its busy mode earlier."""
         self.open.add(delivery)
         queue = self.turns.queue(delivery.rule.handler)
+        if delivery.rule.bypass:
+            queue.bypass.append(delivery)
+            self.turns.touch(queue.handler)
+            return
         lane = queue.lane(delivery.run.lane)
         lane.waiting.append(delivery)
         self.turns.offer(queue, lane)
@@ -219,7 +224,6 @@ class Bus:
         run, now = delivery.run, self._clock.now()
         records: list[Record] = []
         emitted: list[tuple[event_pb2.Event, Decision | None, str]] = []
-        claims: list[Claim] = []
         if done.emits:
             if run.event.depth + 1 > self.limits.max_depth:
                 answer(
@@ -232,7 +236,6 @@ class Bus:
                 accepted, decision, lane = self._accept(delivery.rule.handler, event)
                 emitted.append((event, decision, lane))
                 records.extend(accepted)
-                claims.extend(ledger.claims(event, "", 0.0, now))
         checks, puts = kv_unit(delivery.rule.handler, done.writes, now) if done.writes else ((), ())
         record = ledger.outcome_record(
             run,
@@ -266,7 +269,7 @@ class Bus:
                 sequence += 1 if decision is None else 2
             answer(None)
 
-        self.journal.submit(Unit((record, *records), tuple(claims), checks, puts), committed)
+        self.journal.submit(Unit((record, *records), (), checks, puts), committed)
 
     def _nacked(self, delivery: Delivery, nack: frame_pb2.Nack) -> None:
         self.counters.nacked += 1

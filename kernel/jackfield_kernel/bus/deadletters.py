@@ -9,7 +9,7 @@ from jackfield.v1 import journal_pb2
 from ..journal.log import COMMITTED, Check, LogDriver, Put, Record, Unit
 from . import ledger
 from .bus import Bus
-from .model import Run
+from .model import Delivery, Run
 
 LIMIT = 10_000
 
@@ -44,31 +44,32 @@ class DeadLetters:
         if event.id in self._bus.runs:
             return 0
         letter.accepted.time.CopyFrom(ledger.stamp(now))
+        step, lane, plugin = letter.routed.first_step, letter.accepted.lane, letter.accepted.plugin
+        rules, version = tuple(letter.routed.rules), letter.routed.table_version
+        routed = letter.routed.SerializeToString()
+        run = Run(event, lane, 0, now, plugin, rules, version, step, step)
+        delivery = Delivery(run, run.rule, size=event.ByteSize())
+        records = [
+            Record(ledger.ACCEPTED, event.id, letter.accepted.SerializeToString()),
+            Record(ledger.ROUTED, event.id, routed),
+        ]
+        for member in letter.merged:
+            records.extend(ledger.accepted_records(member, plugin, lane, now, routed))
+            delivery.merged.append(Run(member, lane, 0, now, plugin, rules, version, step, step))
+        if delivery.merged:
+            records.extend(ledger.merged_unit(delivery, now).records)
         unit = Unit(
-            (
-                Record(ledger.ACCEPTED, event.id, letter.accepted.SerializeToString()),
-                Record(ledger.ROUTED, event.id, letter.routed.SerializeToString()),
-            ),
+            tuple(records),
             checks=(Check(ledger.DEAD_BUCKET, delivery_id, entry.version),),
             puts=(Put(ledger.DEAD_BUCKET, delivery_id, None),),
         )
         outcome = await self._bus.journal.write(unit)
         if outcome.code != COMMITTED:
             return 0
-        step = letter.routed.first_step
-        run = Run(
-            event,
-            letter.accepted.lane,
-            outcome.sequence,
-            now,
-            letter.accepted.plugin,
-            tuple(letter.routed.rules),
-            letter.routed.table_version,
-            step,
-            step,
-        )
+        run.sequence = outcome.sequence
         self._bus.runs[event.id] = run
-        self._bus.start(run)
+        # Whatever its rule's busy mode made of it the first time stands.
+        self._bus.restore(delivery)
         self._bus.turns.flush()
         return 1
 

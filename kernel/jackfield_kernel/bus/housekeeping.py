@@ -64,10 +64,13 @@ class Housekeeping:
 
     async def _trim(self) -> int:
         boundary = await self._boundary(self._clock.now() - self._retention)
-        return await self._driver.trim(min(boundary, self._bus.low_mark() or boundary)) if boundary else 0
+        if not boundary:
+            return 0
+        first = next(iter(self._bus.runs.values()), None)
+        return await self._driver.trim(min(boundary, first.sequence) if first is not None else boundary)
 
     async def _boundary(self, before: float) -> int:
-        """Sequence of the first event accepted at `before` or later, found by halving; 0 when none is older."""
+        """Sequence of the first event accepted at `before` or later, found by halving; 0 without events."""
         from_sequence, last = 0, await self._newest()
         if not last:
             return 0
@@ -81,7 +84,7 @@ class Housekeeping:
         for one in await self._driver.scan(kinds=(ACCEPTED,), after=from_sequence, limit=1_000):
             if self._time(one.record.body) >= before:
                 return one.sequence
-        return 0
+        return self._journal.last_sequence + 1
 
     async def _newest(self) -> int:
         stored = await self._driver.scan(kinds=(ACCEPTED,), limit=1, newest_first=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from google.protobuf.duration_pb2 import Duration
 from jackfield.v1 import frame_pb2, router_pb2
@@ -25,18 +23,11 @@ def timeout_of(rule: router_pb2.Rule) -> float:
     return rule.timeout.seconds + rule.timeout.nanos / 1e9 if rule.HasField("timeout") else DEFAULT_TIMEOUT
 
 
-@dataclass(slots=True)
-class _Deadline:
-    at: float
-    fence: int
-    delivery: Delivery
-
-
 class Turns:
     """The queues of all handlers.
 
     `boot` stands in the upper bits of every fence, so that no fence of an earlier kernel is ever valid again. Deadlines are monotonic and
-    stand in one queue per timeout value, so that a lease costs no timer.
+    stand in order, by fence, in one table per timeout value: a lease costs no timer, and what is settled is forgotten at once.
     """
 
     def __init__(self, boot: int, *, steady: Callable[[], float] = boottime) -> None:
@@ -47,7 +38,7 @@ class Turns:
         self._fence = boot << FENCE_COUNTER_BITS
         self._steady = steady
         self._touched: set[str] = set()
-        self._deadlines: dict[float, deque[_Deadline]] = {}
+        self._deadlines: dict[float, dict[int, tuple[float, Delivery]]] = {}
 
     def queue(self, handler: str) -> HandlerQueue:
         """The queue of a handler, made when it is not there."""
@@ -87,6 +78,7 @@ class Turns:
             sink.leased_bytes -= delivery.size
             if delivery.rule.bypass:
                 sink.bypassing -= 1
+            self._deadlines[timeout_of(delivery.rule)].pop(delivery.fence, None)
         delivery.sink = None
         self._touched.add(sink.plugin)
         return sink
@@ -102,21 +94,17 @@ class Turns:
         if delivery.rule.bypass:
             sink.bypassing += 1
         timeout = timeout_of(delivery.rule)
-        line = self._deadlines.get(timeout)
-        if line is None:
-            line = self._deadlines[timeout] = deque()
-        line.append(_Deadline(self._steady() + timeout, fence, delivery))
+        self._deadlines.setdefault(timeout, {})[fence] = (self._steady() + timeout, delivery)
 
     def expired(self) -> list[Delivery]:
-        """Deliveries whose attempt took too long. Called by a tick; settled ones are skipped in passing."""
+        """Deliveries whose attempt took too long, oldest first. Called by a tick; looks at one more than it returns."""
         now = self._steady()
         late: list[Delivery] = []
         for line in self._deadlines.values():
-            while line and (line[0].at <= now or line[0].delivery.fence != line[0].fence):
-                first = line.popleft()
-                delivery = first.delivery
-                if delivery.fence == first.fence and delivery.state is State.LEASED:
-                    late.append(delivery)
+            for at, delivery in line.values():
+                if at > now:
+                    break
+                late.append(delivery)
         return late
 
     def _pump(self, queue: HandlerQueue) -> None:

@@ -1,6 +1,7 @@
 """Events that are durable but not routed yet: no table for their bot, or a rule names a sender set that was never pushed.
 
-They keep the order of their lane: while one waits, the lane's next ones wait behind it.
+They keep the order of their lane: while one waits, the lane's next ones wait behind it, also those that were routed when they were
+stored.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from .model import Run
 class WaitingRoom:
     """Runs without rules, by lane."""
 
-    def __init__(self, routes: Decider, route: Callable[[Run, Decision], None]) -> None:
+    def __init__(
+        self, routes: Decider, route: Callable[[Run, Decision], None], start: Callable[[Run], None]
+    ) -> None:
         self._routes = routes
         self._route = route
+        self._start = start
         self._lanes: dict[str, deque[Run]] = {}
         self._deciding: set[str] = set()
         self.count = 0
@@ -39,13 +43,21 @@ class WaitingRoom:
 
     def routed(self, run: Run) -> None:
         """The run's rules are committed: the lane's next one may be routed."""
+        self._deciding.discard(run.lane)
+        self._leave(run)
+        line = self._lanes.get(run.lane)
+        while line and line[0].rules is not None:
+            follower = line[0]
+            self._leave(follower)
+            self._start(follower)
+        if line:
+            self._try(run.lane)
+
+    def _leave(self, run: Run) -> None:
         line = self._lanes[run.lane]
         line.popleft()
         self.count -= 1
-        self._deciding.discard(run.lane)
-        if line:
-            self._try(run.lane)
-        else:
+        if not line:
             del self._lanes[run.lane]
 
     def _try(self, lane: str) -> None:

@@ -81,7 +81,16 @@ class Journal:
         return len(self._queue)
 
     async def run(self) -> None:
-        """Commit groups until cancelled. A failing disk is retried for ever: nothing is acknowledged meanwhile."""
+        """Commit groups until cancelled. A failing disk is retried for ever: nothing is acknowledged meanwhile.
+
+        Raises Fenced when another kernel took the journal over.
+        """
+        try:
+            await self._run()
+        except* Fenced as errors:
+            raise Fenced from errors
+
+    async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             slots = asyncio.Semaphore(MAX_IN_FLIGHT)
             order: asyncio.Future[None] = asyncio.get_running_loop().create_future()

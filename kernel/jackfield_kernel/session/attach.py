@@ -18,6 +18,7 @@ from ..errors import problem
 from .framing import parse, too_large
 from .intake import Intake
 from .session import Session
+from .settling import wrong
 
 log = logging.getLogger(__name__)
 
@@ -144,6 +145,9 @@ class FrameLoop:
         settle = frame.settle
         if settle.WhichOneof("outcome") == "observed_sequence":
             self._observing.settled(session, settle.observed_sequence)
+            return
+        if settle.WhichOneof("outcome") == "done" and (error := wrong(session, settle.done)) is not None:
+            session.settled(settle.fence, error)
             return
         self._bus.settle(session, settle, partial(session.settled, settle.fence))
 

@@ -13,6 +13,7 @@ from jackfield.v1 import adapter_bot_pb2, error_pb2, frame_pb2
 from ..broker.broker import Broker, CallFailed
 from ..config import BotSpec
 from ..errors import problem
+from .border import contained
 from .session import Session
 
 log = logging.getLogger(__name__)
@@ -135,7 +136,8 @@ class Bots:
             return
         self._enter(bot, frame_pb2.BOT_STATE_CONNECTING, None)
         session.open_bots.add(spec.name)
-        self._tasks.create_task(self._open(bot, spec, session), name=f"open {spec.name}")
+        work = contained(self._open(bot, spec, session), f"opening bot {spec.name}")
+        self._tasks.create_task(work, name=f"open {spec.name}")
 
     async def _open(self, bot: Bot, spec: BotSpec, session: Session) -> None:
         request = adapter_bot_pb2.OpenBotRequest(bot=spec.name, checkpoint=self._checkpoint(spec.name))
@@ -183,7 +185,8 @@ class Bots:
             return
         session.open_bots.discard(bot.spec.name)
         bot.open_on = None
-        self._tasks.create_task(self._closed(bot.spec), name=f"close {bot.spec.name}")
+        work = contained(self._closed(bot.spec), f"closing bot {bot.spec.name}")
+        self._tasks.create_task(work, name=f"close {bot.spec.name}")
 
     async def _closed(self, spec: BotSpec) -> None:
         request = adapter_bot_pb2.CloseBotRequest(bot=spec.name)

@@ -210,12 +210,10 @@ class Hub:
             raise Refused(session.close_error.reason, session.close_error.message)
 
     async def _begin(self, plugin: str, attach: frame_pb2.Attach, admitted: Admitted) -> Session:
-        earlier = self.sessions.get(plugin)
-        if earlier is not None:
-            earlier.close(problem("SESSION_REPLACED", "a newer session of this plugin took its place"))
-            self._end(earlier, "replaced")
+        self._replace(plugin)
         publishes = self._streams.setdefault(plugin, PublishStream(0))
         await publishes.quiet()
+        self._replace(plugin)
         session = Session(plugin, attach.session_id, admitted.grants, publishes)
         session.credit(attach.credit)
         session.open_bots.update(attach.open_bots)
@@ -237,6 +235,12 @@ class Hub:
         session.send(frame_pb2.Frame(attached=attached))
         self.listener.attached(session)
         return session
+
+    def _replace(self, plugin: str) -> None:
+        earlier = self.sessions.get(plugin)
+        if earlier is not None:
+            earlier.close(problem("SESSION_REPLACED", "a newer session of this plugin took its place"))
+            self._end(earlier, "replaced")
 
     def _tail_lost(self, plugin: str, acknowledged: int, committed: int) -> None:
         self.lost_tail[plugin] = (acknowledged, committed)

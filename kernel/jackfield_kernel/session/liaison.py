@@ -11,6 +11,7 @@ from ..bus.bus import Bus
 from ..bus.observers import Observers
 from ..errors import Refused
 from ..supervisor import Supervisor
+from .border import contained
 from .bots import Bots
 from .hub import Hub
 from .registry import Registry
@@ -119,9 +120,8 @@ class Liaison:
         granted = set(session.grants.observes)
         patterns = tuple(pattern for pattern in wanted if pattern in granted or "*" in granted)
         if patterns and session.plugin not in self._observing:
-            self._observing[session.plugin] = self._tasks.create_task(
-                self._observers.serve(session, patterns), name=f"observer {session.plugin}"
-            )
+            work = contained(self._observers.serve(session, patterns), f"observer {session.plugin}")
+            self._observing[session.plugin] = self._tasks.create_task(work, name=f"observer {session.plugin}")
 
     def stop(self) -> None:
         """End what runs for observers."""

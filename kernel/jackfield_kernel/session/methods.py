@@ -18,6 +18,7 @@ from ..errors import KernelError, Refused, problem, to_wire
 from ..routing.tables import RouteTables
 from ..state.kv import KeyValues
 from ..state.leases import Leases
+from .border import contained
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +140,8 @@ class KernelMethods:
                     self._stream(call, kernel_pb2.KvWatchResponse(entry=entry))
 
         self._broker.forever(call)
-        self._tasks.create_task(begin(), name=f"KvWatch for {peer.plugin}")
+        work = contained(begin(), f"KvWatch for {peer.plugin}")
+        self._tasks.create_task(work, name=f"KvWatch for {peer.plugin}")
 
     def _watch_catalog(self, peer: Peer, call: Call) -> None:
         if not peer.grants.has("catalog"):

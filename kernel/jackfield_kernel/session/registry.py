@@ -133,8 +133,7 @@ class Registry:
         installed = self.plugins.get(plugin)
         if installed is None:
             return None
-        config = Struct()
-        ParseDict(dict(installed.config.values), config)
+        config = plain_struct(installed.config.values)
         return Admitted(installed.manifest.digest, installed.grants, config, installed.version)
 
     # The broker's directory.
@@ -238,6 +237,11 @@ class Registry:
                     )
                 )
         return found
+
+
+def plain_struct(values: Mapping[str, Any]) -> Struct:
+    """Values of a configuration as a protobuf object; what JSON does not know (a date of YAML) becomes its text."""
+    return ParseDict(json.loads(json.dumps(dict(values), default=str)), Struct())
 
 
 def source_of(source: str) -> str:
