@@ -301,6 +301,23 @@ async def test_emitted_events_and_writes_stand_or_fall_with_the_ack(tmp_path: Pa
         await rig.until(lambda status: status.bus.done == 2)
 
 
+async def test_an_ack_is_bounded_and_needs_its_grants(tmp_path: Path) -> None:
+    async with running(tmp_path, memory=True, config={"routes": routes(b=[rule()])}) as rig:
+        adapter, handler = await rig.adapter(), await rig.plugin(handler_manifest(grants=["reply"]))
+        await adapter.publish(message_event("b", "x"))
+        delivery = await handler.delivery()
+        for wrong, reason in (
+            ({"writes": [frame_pb2.KvWrite(key="k")]}, "GRANT_MISSING"),
+            ({"emits": [frame_pb2.Emit(type="other.noted")]}, "INVALID_ARGUMENT"),
+            ({"emits": [frame_pb2.Emit(type="h.noted")] * 600}, "INVALID_ARGUMENT"),
+        ):
+            await handler.done(delivery, **wrong)
+            refused = (await handler.expect("settled")).settled.refused
+            assert [one.error.reason for one in refused] == [reason]
+        await handler.done(delivery)
+        await rig.until(lambda status: status.bus.done == 1)
+
+
 async def test_a_chain_goes_on_after_success_and_stops_when_told(tmp_path: Path) -> None:
     chain = [rule(id="one", priority=2, **{"continue": True}), rule(id="two", priority=1)]
     async with running(tmp_path, config={"routes": routes(b=chain)}) as rig:

@@ -146,7 +146,6 @@ class View:
             found.append(to_wire(self.journal.failure))
         if self.listener.problem is not None:
             found.append(self.listener.problem)
-        found.extend(self.registry.problems())
         for snapshot in snapshots:
             if snapshot.state not in GOOD and snapshot.reason.name != "DISABLED":
                 error = reason_error(snapshot.reason)

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from google.protobuf.json_format import ParseDict
 from jackfield.v1 import adapter_bot_pb2, error_pb2, frame_pb2
 
 from ..broker.broker import Broker, CallFailed
@@ -15,6 +14,7 @@ from ..config import BotSpec
 from ..errors import problem
 from .border import contained
 from .session import Session
+from .values import plain_struct
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ class Bots:
 
     async def _open(self, bot: Bot, spec: BotSpec, session: Session) -> None:
         request = adapter_bot_pb2.OpenBotRequest(bot=spec.name, checkpoint=self._checkpoint(spec.name))
-        ParseDict(dict(spec.config.values), request.config)
+        request.config.CopyFrom(plain_struct(spec.config.values))
         target = frame_pb2.CallTarget(bot=spec.name)
         try:
             await self._broker.request(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ..config import BotEntry, KernelConfig, resolve_bots
@@ -11,8 +12,8 @@ from ..errors import Refused
 from ..hooks import Hooks
 from ..journal.journal import Journal
 from ..journal.log import LogDriver, Put
-from ..manifest import Manifest, Restart, load_manifest
-from ..supervisor import Candidate, Found, PluginSource, Supervisor, builtin_sources, discover, plan
+from ..manifest import Manifest, Problem, Restart, load_manifest
+from ..supervisor import Candidate, Found, PluginSource, Reason, Supervisor, builtin_sources, discover, plan
 from ..supervisor.discovery import manifest_in, python_path_of
 from ..supervisor.spec import DISABLED, EXTERNAL, PluginSpec
 from .bots import Bots
@@ -91,13 +92,16 @@ class Installation:
         self.settle_bots()
 
     def _add(self, found: Found) -> None:
+        problems: tuple[Problem, ...] = ()
         if found.manifest is not None:
-            self._registry.add(found.manifest, trusted=found.trusted)
+            problems = self._registry.add(found.manifest, trusted=found.trusted).config.problems
         spec = plan(found, self._config, self._registry.approved())
         if spec.hold is None and spec.error is None and found.name in self._disabled:
-            spec = PluginSpec(
-                spec.name, spec.manifest, spec.origin, spec.launcher, spec.python_path, DISABLED, spec.error
-            )
+            spec = replace(spec, hold=DISABLED)
+        if problems and spec.error is None:
+            text = "; ".join(f"{one.key}: expected {one.expected}" for one in problems)
+            remedy = " ".join(one.remedy for one in problems)
+            spec = replace(spec, error=Reason("CONFIG_INVALID", text, remedy))
         self._supervisor.add(spec)
 
     def install(self, place: Path) -> str:

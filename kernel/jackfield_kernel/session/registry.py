@@ -21,6 +21,7 @@ from ..manifest import Manifest
 from ..supervisor import PluginSnapshot
 from .bots import Bots
 from .hub import Admitted
+from .values import plain_struct
 
 GRANTS_BUCKET = "grants"
 
@@ -237,11 +238,6 @@ class Registry:
                     )
                 )
         return found
-
-
-def plain_struct(values: Mapping[str, Any]) -> Struct:
-    """Values of a configuration as a protobuf object; what JSON does not know (a date of YAML) becomes its text."""
-    return ParseDict(json.loads(json.dumps(dict(values), default=str)), Struct())
 
 
 def source_of(source: str) -> str:

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 from jackfield.v1 import error_pb2, event_pb2, frame_pb2, journal_pb2, router_pb2
 from jackfield_kernel.bus.bus import Bus
+from jackfield_kernel.bus.deadletters import DeadLetters
+from jackfield_kernel.bus.housekeeping import Housekeeping
 from jackfield_kernel.bus.model import Delivery
 from jackfield_kernel.bus.replay import Replay
 from jackfield_kernel.bus.turns import Turns
@@ -168,6 +170,78 @@ async def test_a_full_lane_drops_and_counts(house: House) -> None:
     house.bus.limits.lane_waiting = 3
     await house.publish(*map(str, range(5)))
     assert house.bus.counters.dropped == 2
+
+
+async def test_what_is_settled_is_forgotten(house: House) -> None:
+    sink = Sink()
+    house.bus.attach(sink)
+    await house.publish(*map(str, range(20)))
+    while sink.leases:
+        await house.settle(sink, next(iter(sink.leases)))
+    assert not house.bus.runs
+    assert not house.bus.open
+    assert not any(house.bus.turns._deadlines.values())
+    assert not house.bus.turns.queue("h").lanes
+
+
+async def test_retention_removes_what_is_settled_and_old_and_keeps_what_is_open(house: House) -> None:
+    sink = Sink()
+    house.bus.attach(sink)
+    await house.publish("old")
+    await house.settle(sink, sink.given[0].fence)
+    chores = Housekeeping(house.bus, house.journal, house.log, house.clock, retention=-1.0)
+    assert await chores._trim() == 3
+    assert await house.log.scan() == []
+    await house.publish("settled", "open", chat="x")
+    await house.settle(sink, sink.given[1].fence)
+    await chores._trim()
+    # Removed by range: an outcome behind the oldest open event stays until that is settled.
+    assert [one.record.ref for one in await house.log.scan(kinds=(1,))] == ["e-open"]
+    recent = Housekeeping(house.bus, house.journal, house.log, house.clock, retention=3600.0)
+    assert await recent._trim() == 0
+
+
+async def test_an_event_that_was_routed_waits_behind_one_that_was_not(house: House) -> None:
+    routes = RouteTables()
+    sink = Sink()
+    house.bus.attach(sink)
+    house.bus._routes = house.bus.waiting._routes = routes
+    for text in ("first", "second"):
+        event = event_pb2.Event(id=f"e-{text}", type="message.received", bot="b")
+        event.chat.id = "c"
+        house.bus.publish("a", event, answer=lambda error: None)
+        if text == "first":
+            rule = router_pb2.Rule(id="all", event="*", handler="h")
+            routes.push(router_pb2.RouteTable(bot="b", rules=[rule]), source=FILE)
+    await house.journal.drained()
+    assert [one.event.id for one in sink.given] == ["e-first"]
+    await house.settle(sink, sink.given[0].fence)
+    assert [one.event.id for one in sink.given] == ["e-first", "e-second"]
+    assert house.bus.waiting.count == 0
+
+
+async def test_a_merged_dead_letter_is_replayed_whole_also_after_a_restart() -> None:
+    log = MemoryLog()
+    async with opened(log) as house:
+        rule = router_pb2.Rule(id="all", event="*", handler="h")
+        rule.busy.mode = router_pb2.BUSY_MODE_MERGE
+        rule.busy.max_merged = 3
+        house.bus._routes.push(router_pb2.RouteTable(bot="b", rules=[rule]), source=FILE)
+        sink = Sink()
+        house.bus.attach(sink)
+        await house.publish("1", "2", "3")
+        nack = frame_pb2.Nack(error=error_pb2.Error(reason="HANDLER_FAILED"))
+        await house.settle(sink, sink.given[0].fence, nack=nack)
+        letters = DeadLetters(house.bus, log)
+        assert await letters.replay([sink.given[0].delivery_id]) == 1
+        assert [one.id for one in sink.given[1].merged] == ["e-2", "e-3"]
+        lose(house, sink, counted=False)
+    async with opened(log) as house:
+        assert await Replay(house.bus, house.clock.now).run(log) == 1
+        sink = Sink()
+        house.bus.attach(sink)
+        assert sink.given[0].event.id == "e-1"
+        assert [one.id for one in sink.given[0].merged] == ["e-2", "e-3"]
 
 
 async def test_a_restart_finds_the_state_it_left() -> None:
