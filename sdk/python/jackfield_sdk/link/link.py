@@ -28,6 +28,7 @@ from jackfield_sdk.link.serving import Serving
 
 SDK = "python/0.1.0"
 REGISTER_TIMEOUT = 2.0
+CLOSE_SECONDS = 2.0
 ATTACH_TIMEOUT = 10.0
 LONGEST_PAUSE = 1.0
 logger = logging.getLogger("jackfield_sdk.link")
@@ -90,6 +91,7 @@ class Link:
         self._secret = bootstrap.secret
         self._outbox: Outbox | None = None
         self._closing = False
+        self._ended = asyncio.Event()
         self._random = random.Random()
         self._kinds = self._switch()
         self._stub: Any = None
@@ -145,6 +147,12 @@ class Link:
         if self._outbox is not None:
             await self._outbox.flushed()
             self._outbox.close()
+            try:
+                # Cancelling at once could overtake what was written last: the kernel ends the stream when it read that.
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._ended.wait()
+            except TimeoutError:
+                logger.info("the kernel did not end the stream within %.0f s", CLOSE_SECONDS)
         self.publishes.close()
 
     async def _session(self, stub: Any) -> None:
@@ -189,6 +197,7 @@ class Link:
 
     async def _exchange(self, stream: Any, first: frame_pb2.FrameBatch) -> None:
         outbox = Outbox()
+        self._ended.clear()
         attached = first.frames[0].attached
         self._outbox = outbox
         self._take(attached)
@@ -207,6 +216,7 @@ class Link:
             logger.info("the stream to the kernel ended: %s", _first(errors).code())
         finally:
             self._outbox = None
+            self._ended.set()
             outbox.close()
             self.calls.lost()
             self.serving.lost()
