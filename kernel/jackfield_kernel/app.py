@@ -9,31 +9,40 @@ import os
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jackfield.v1 import event_pb2
 
 from . import __version__
 from .admin.bots import BotsPart, RoutesPart
+from .admin.care import CarePart
 from .admin.endpoint import AdminEndpoint
+from .admin.entries import EntriesPart
 from .admin.events import EventsPart
 from .admin.kernel import KernelPart
 from .admin.plugins import PluginsPart
+from .admin.secrets import SecretsPart
 from .admin.views import View, settled
 from .broker.broker import Broker
 from .bus.bus import Bus
 from .bus.deadletters import DeadLetters
+from .bus.forgetting import Forgetting
 from .bus.housekeeping import Housekeeping
+from .bus.ledger import DEAD_BUCKET
 from .bus.observers import Observers
 from .bus.replay import Replay
+from .bus.starts import Starts
 from .bus.turns import Turns
 from .config import KernelConfig
+from .errors import Refused
 from .hooks import Hooks
-from .journal.clock import JournalClock
+from .journal.clock import JournalClock, boottime
 from .journal.journal import Journal
 from .journal.log import JournalInfo, LogDriver
 from .journal.memory import MemoryLog
+from .journal.reading import every
 from .journal.sqlite.driver import SqliteLog
+from .journal.sqlite.restored import META_BUCKET, RESTORED_KEY
 from .paths import DataPaths, KernelLock, RuntimePaths
 from .routing.kept import KeptRoutes
 from .routing.tables import RouteTables
@@ -48,13 +57,20 @@ from .session.liaison import Liaison
 from .session.methods import KernelMethods
 from .session.registry import Registry
 from .session.unary import bulk_handlers, unary_methods
+from .state.backup import Backup
 from .state.blobs import Blobs
+from .state.collector import Collector
+from .state.credentials import Credentials, credentials_directory
+from .state.keyfile import VARIABLE, KeyFile
 from .state.kv import KeyValues
 from .state.leases import Leases
+from .state.quotas import Quotas
+from .state.secrets import EmbeddedSecrets, SecretStore
 from .supervisor import ProcessLauncher, Supervisor, Surroundings, Timing
 from .telemetry.health import Health, HealthServer
 from .telemetry.metrics import Metrics
 from .telemetry.plugin_logs import log_line
+from .telemetry.redaction import Redactor
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +84,7 @@ class Place:
     config: KernelConfig
     environ: Mapping[str, str]
     memory: bool = False
+    redactor: Redactor = field(default_factory=Redactor)
 
 
 class Kernel:
@@ -88,7 +105,10 @@ class Kernel:
         place = self._place
         place.data.prepare()
         with KernelLock(place.data.lock):
-            driver: LogDriver = MemoryLog() if place.memory else SqliteLog(place.data.journal)
+            bound = place.config.settings.journal.max_bytes
+            driver: LogDriver = (
+                MemoryLog() if place.memory else SqliteLog(place.data.journal, max_bytes=bound)
+            )
             info = await driver.open()
             try:
                 clock = JournalClock(info.journal_time, info.wall_time)
@@ -113,19 +133,24 @@ class Kernel:
         place, settings = self._place, self._place.config.settings
         async with asyncio.TaskGroup() as tasks:
             # State that outlives the process.
-            kept = KeptRoutes(driver, journal)
-            routes = RouteTables(kept.keep)
-            kv, leases = KeyValues(journal, driver, clock.now), Leases(journal, driver, clock.now)
-            registry = Registry(place.config, place.environ, journal, driver)
-            identities, blobs = Identities(journal, driver), Blobs(place.data.blobs)
+            tables = KeptRoutes(driver, journal)
+            routes = RouteTables(tables.keep)
+            secrets = await open_secrets(place, self._hooks, driver, journal, clock)
+            registry = Registry(place.config, place.environ, journal, driver, secrets, place.redactor)
+            kv = KeyValues(journal, driver, clock.now, Quotas(driver, registry.quota_of, tasks))
+            leases = Leases(journal, driver, clock.now)
+            identities, blobs = Identities(journal, driver), Blobs(place.data.blobs, settings.blobs.max_bytes)
+            collector = Collector(blobs, driver, (DEAD_BUCKET,), time.time)
+            credentials = Credentials(credentials_directory, str(place.data.root), boottime)
 
             # Events and calls.
             bus = Bus(journal, routes, clock, Turns(info.boot))
             bus.limits.lane_waiting = settings.limits.lane_ready
+            bus.limits.dead_kept = settings.journal.dead_letters
             bus.on_written = kv.written
             observers = Observers(driver, journal, last=info.last_sequence)
             broker = Broker(bus, registry, clock.now)
-            metrics = Metrics(bus, broker, journal, driver)
+            metrics = Metrics(bus, broker, journal, driver, blobs)
 
             # Sessions.
             intake = Intake(bus, registry)
@@ -136,6 +161,7 @@ class Kernel:
                 lambda name: intake.checkpoints.get(name, b""),
                 tasks,
                 registry.changed,
+                credentials,
             )
             registry.bots, registry.sessions = bots, hub.peer
             methods = KernelMethods(bus, broker, kv, leases, routes, registry, tasks)
@@ -158,17 +184,37 @@ class Kernel:
             )
             registry.snapshots = supervisor.snapshot
             liaison = Liaison(hub, bots, supervisor, observers, registry, bus, tasks)
-            endpoints.loop = FrameLoop(bus, broker, intake, liaison, liaison)
+            endpoints.loop = FrameLoop(bus, broker, intake, liaison, liaison, kv.quotas.check)
             installation = Installation(
-                place.config, place.environ, self._hooks, registry, supervisor, bots, driver, journal
+                place.config,
+                place.environ,
+                self._hooks,
+                registry,
+                supervisor,
+                bots,
+                driver,
+                journal,
+                secrets,
+                place.redactor,
             )
 
             # What an earlier kernel left.
-            await kept.load(routes, settings.routes)
-            for load in (identities.load, hub.load, leases.load, registry.load, installation.load):
+            await tables.load(routes, settings.routes)
+            for load in (
+                identities.load,
+                hub.load,
+                leases.load,
+                registry.load,
+                installation.load,
+                blobs.load,
+            ):
                 await load()
-            for name, entry in await driver.entries(CHECKPOINT_BUCKET):
+            async for name, entry in every(driver, CHECKPOINT_BUCKET):
                 intake.checkpoints[name] = entry.value
+            if (restored := await driver.get(META_BUCKET, RESTORED_KEY)) is not None:
+                bus.limits.parked_until = int(restored.value)
+            starts = Starts(driver, journal, bus.turns, settings.limits.crash_starts)
+            await starts.begin(clock.now())
             if open_events := await Replay(bus, clock.now).run(driver):
                 log.info("%d events are open from an earlier run", open_events)
             installation.discover()
@@ -190,6 +236,8 @@ class Kernel:
                 bots=bots,
                 supervisor=supervisor,
                 listener=http,
+                clock=clock,
+                blobs=blobs,
             )
             events = EventsPart(view, DeadLetters(bus, driver))
             parts = (
@@ -198,6 +246,15 @@ class Kernel:
                 BotsPart(view, installation),
                 RoutesPart(view, broker),
                 events,
+                SecretsPart(view, secrets, installation, place.redactor),
+                EntriesPart(view, kv),
+                CarePart(
+                    view,
+                    Backup(place.data, driver, collector, __version__),
+                    Forgetting(bus, observers, kv, collector),
+                    starts,
+                    secrets,
+                ),
             )
 
             def accepted(sequence: int, event: event_pb2.Event) -> None:
@@ -206,16 +263,20 @@ class Kernel:
 
             bus.on_accepted = accepted
 
-            housekeeping = Housekeeping(bus, journal, driver, clock, settings.journal.retention)
+            kept = settings.journal
+            housekeeping = Housekeeping(bus, journal, driver, clock, kept.retention, kept.audit)
             chores = [
                 tasks.create_task(housekeeping.ticks(), name="deadlines"),
                 tasks.create_task(housekeeping.marks(), name="low mark"),
                 tasks.create_task(housekeeping.retention(), name="retention"),
                 tasks.create_task(metrics.loop_lag(), name="loop lag"),
+                tasks.create_task(collector.run(), name="blobs"),
+                tasks.create_task(credentials.renew(), name="credentials"),
+                tasks.create_task(starts.calm(), name="calm"),
             ]
             running = tasks.create_task(supervisor.run(), name="supervisor")
             async with (
-                AdminEndpoint(place.runtime.admin_socket, parts),
+                AdminEndpoint(place.runtime.admin_socket, parts, place.redactor),
                 http,
             ):
                 self.started.set()
@@ -225,8 +286,31 @@ class Kernel:
                 await running
             await endpoints.close_all()
             liaison.stop()
+            await credentials.release_all()
+            await starts.end()
             for chore in chores:
                 chore.cancel()
+
+
+async def open_secrets(
+    place: Place, hooks: Hooks, driver: LogDriver, journal: Journal, clock: JournalClock
+) -> SecretStore:
+    """The secret store that the configuration names, open. Raises KernelError: then the kernel does not start."""
+    settings = place.config.settings.secrets
+    key = KeyFile(settings.key_file or place.data.secret_key, place.environ.get(VARIABLE))
+    stores = {"embedded": lambda _: EmbeddedSecrets(driver, journal, key, clock.now), **hooks.secret_stores()}
+    make = stores.get(settings.store)
+    if make is None:
+        raise Refused(
+            "CONFIG_INVALID",
+            f"secrets.store: there is no secret store {settings.store!r}",
+            remedy=f"Name one of {', '.join(sorted(stores))}, or install the extension that provides it.",
+            key="secrets.store",
+        )
+    store: SecretStore = make(settings.settings)
+    await store.open()
+    place.redactor.hold("secrets", [secret.value for secret in store.all().values()])
+    return store
 
 
 def _health(view: View) -> Health:

@@ -17,6 +17,7 @@ from jackfield.v1 import admin_pb2
 
 from ..errors import KernelError, problem
 from ..session.endpoint import ERROR_TRAILER, abort
+from ..telemetry.redaction import Redactor
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +25,14 @@ SERVICE = admin_pb2.DESCRIPTOR.services_by_name["Admin"]
 
 
 class AdminEndpoint:
-    """Serves `parts`: objects whose methods are named as those of the Admin service, in snake case."""
+    """Serves `parts`: objects whose methods are named as those of the Admin service, in snake case.
 
-    def __init__(self, path: Path, parts: Sequence[object]) -> None:
+    Nothing that `redactor` knows as a secret leaves here.
+    """
+
+    def __init__(self, path: Path, parts: Sequence[object], redactor: Redactor) -> None:
         self._path = path
+        self._redactor = redactor
         self._parts = parts
         self._server: grpc.aio.Server | None = None
 
@@ -60,25 +65,29 @@ class AdminEndpoint:
             request = GetMessageClass(method.input_type)
             if inspect.isasyncgenfunction(implementation):
                 handlers[method.name] = grpc.unary_stream_rpc_method_handler(
-                    _stream(implementation),
+                    _stream(implementation, self._redactor),
                     request_deserializer=request.FromString,
-                    response_serializer=lambda message: message.SerializeToString(),
+                    response_serializer=self._clean,
                 )
             else:
                 handlers[method.name] = grpc.unary_unary_rpc_method_handler(
-                    _unary(implementation),
+                    _unary(implementation, self._redactor),
                     request_deserializer=request.FromString,
-                    response_serializer=lambda message: message.SerializeToString(),
+                    response_serializer=self._clean,
                 )
         return grpc.method_handlers_generic_handler(SERVICE.full_name, handlers)
 
+    def _clean(self, message: Any) -> bytes:
+        cleaned: bytes = self._redactor.message(message).SerializeToString()
+        return cleaned
 
-def _unary(implementation: Any) -> Any:
+
+def _unary(implementation: Any, redactor: Redactor) -> Any:
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         try:
             return await implementation(request)
         except KernelError as error:
-            await abort(context, error)
+            await abort(context, _without(error, redactor))
         except Exception:
             await _internal(context, implementation.__name__)
             raise
@@ -86,18 +95,24 @@ def _unary(implementation: Any) -> Any:
     return call
 
 
-def _stream(implementation: Any) -> Any:
+def _stream(implementation: Any, redactor: Redactor) -> Any:
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         try:
             async for message in implementation(request):
                 yield message
         except KernelError as error:
-            await abort(context, error)
+            await abort(context, _without(error, redactor))
         except Exception:
             await _internal(context, implementation.__name__)
             raise
 
     return call
+
+
+def _without(error: KernelError, redactor: Redactor) -> KernelError:
+    error.message, error.remedy = redactor.text(error.message), redactor.text(error.remedy)
+    error.metadata = {key: redactor.text(value) for key, value in error.metadata.items()}
+    return error
 
 
 async def _internal(context: grpc.aio.ServicerContext[Any, Any], method: str) -> None:

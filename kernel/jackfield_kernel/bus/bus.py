@@ -142,7 +142,11 @@ class Bus:
             self.counters.unrouted += 1
             self.runs.pop(run.event.id, None)
             return
-        self.enqueue(Delivery(run, run.rule, size=run.event.ByteSize()))
+        delivery = Delivery(run, run.rule, size=run.event.ByteSize())
+        if run.sequence <= self.limits.parked_until:
+            self.finish(delivery, DEAD, error=ledger.restored())
+        else:
+            self.enqueue(delivery)
 
     # Queueing -------------------------------------------------------------------------------------------------------
 
@@ -374,7 +378,8 @@ class Bus:
             error=error,
         )
         dead = state == DEAD
-        puts = (ledger.dead_put(delivery, record),) if dead else ()
+        kept = self.limits.dead_kept
+        puts = (ledger.dead_put(delivery, record, kept and self._clock.now() + kept),) if dead else ()
         self.journal.submit(
             Unit((record,), puts=puts), lambda _: self._ended(delivery, stop=not dead, dead=dead)
         )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from google.protobuf.message import DecodeError
 from jackfield.v1 import event_pb2, journal_pb2, router_pb2
 
+from ..journal.errors import JournalFailed
 from ..journal.log import LogDriver, Stored
 from . import ledger
 from .bus import Bus
@@ -50,7 +52,12 @@ class Replay:
         mark = await driver.get(LOW_BUCKET, LOW_KEY)
         async for batch in driver.replay(int(mark.value) if mark else 1):
             for stored in batch:
-                self.apply(stored)
+                try:
+                    self.apply(stored)
+                except DecodeError as error:
+                    raise JournalFailed(
+                        "CORRUPT", f"record {stored.sequence} of event {stored.record.ref} cannot be read"
+                    ) from error
         return self.finish()
 
     def apply(self, stored: Stored) -> None:
@@ -123,6 +130,9 @@ class Replay:
             delivery.merged = [
                 self._member(run, member) for member in known.merged if member in self._members
             ]
+            if run.sequence <= bus.limits.parked_until:
+                bus.finish(delivery, journal_pb2.DELIVERY_STATE_DEAD, error=ledger.restored())
+                continue
             wait = known.next_time - self._now()
             if wait > 0:
                 bus.back_off(delivery, wait)

@@ -15,16 +15,17 @@ import psutil
 import typer
 
 from ..app import Kernel, Place
-from ..config import KernelConfig, data_directory, load_config
+from ..config import data_directory, load_config
 from ..errors import KernelError
 from ..hooks import Hooks
 from ..paths import DataPaths, RuntimePaths, runtime_paths
 from ..telemetry.logs import configure
+from ..telemetry.redaction import Redactor
 from .failure import Failure, of_kernel, print_failure
 from .greeting import greet
 from .lazy import new_app
 from .options import Data
-from .place import config_file
+from .place import config_file, refuse_half_restored
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +56,14 @@ def run(
     """Start the kernel and the plugins, and print their addresses. Ctrl-C stops in order, twice at once."""
     root = data_directory(data, os.environ)
     settings = load_config(config_file(config, root, os.environ), os.environ, {})
-    configure(log_level or settings.settings.log.level, log_format or settings.settings.log.format)
-    place = _place(root, runtime_paths(root, os.environ), settings, memory=memory)
+    refuse_half_restored(root)
+    redactor = Redactor()
+    configure(
+        log_level or settings.settings.log.level,
+        log_format or settings.settings.log.format,
+        redactor=redactor,
+    )
+    place = Place(DataPaths(root), runtime_paths(root, os.environ), settings, os.environ, memory, redactor)
     hooks = Hooks()
     hooks.load_entry_points()
     raise typer.Exit(asyncio.run(serve(place, hooks)))
@@ -97,10 +104,6 @@ async def serve(place: Place, hooks: Hooks) -> int:
 async def _greet_once_started(kernel: Kernel, runtime: RuntimePaths) -> None:
     await kernel.started.wait()
     await greet(f"unix:{runtime.admin_socket}")
-
-
-def _place(root: Path, runtime: RuntimePaths, config: KernelConfig, *, memory: bool) -> Place:
-    return Place(DataPaths(root), runtime, config, os.environ, memory)
 
 
 def _force() -> None:

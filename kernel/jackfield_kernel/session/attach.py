@@ -18,7 +18,7 @@ from ..errors import problem
 from .framing import parse, too_large
 from .intake import Intake
 from .session import Session
-from .settling import wrong
+from .settling import Admit, wrong
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +52,15 @@ class Watch(Protocol):
 class FrameLoop:
     """Handles the frames of all sessions. One frame never disturbs another: what is wrong is refused by itself."""
 
-    def __init__(self, bus: Bus, broker: Broker, intake: Intake, observing: Observing, watch: Watch) -> None:
+    def __init__(
+        self, bus: Bus, broker: Broker, intake: Intake, observing: Observing, watch: Watch, admit: Admit
+    ) -> None:
         self._bus = bus
         self._broker = broker
         self._intake = intake
         self._observing = observing
         self._watch = watch
+        self._admit = admit
         self._handlers: dict[str, Callable[[Session, frame_pb2.Frame], None]] = {
             "publish": self._publish,
             "settle": self._settle,
@@ -146,7 +149,10 @@ class FrameLoop:
         if settle.WhichOneof("outcome") == "observed_sequence":
             self._observing.settled(session, settle.observed_sequence)
             return
-        if settle.WhichOneof("outcome") == "done" and (error := wrong(session, settle.done)) is not None:
+        if (
+            settle.WhichOneof("outcome") == "done"
+            and (error := wrong(session, settle.done, self._admit)) is not None
+        ):
             session.settled(settle.fence, error)
             return
         self._bus.settle(session, settle, partial(session.settled, settle.fence))

@@ -12,6 +12,7 @@ from jackfield.v1 import adapter_bot_pb2, error_pb2, frame_pb2
 from ..broker.broker import Broker, CallFailed
 from ..config import BotSpec
 from ..errors import problem
+from ..state.credentials import LEASE_SECONDS, Credentials, Unique
 from .border import contained
 from .session import Session
 from .values import plain_struct
@@ -24,6 +25,8 @@ OPEN_TIMEOUT = 30.0
 CREDENTIAL_WAITS = (60.0, 300.0, 900.0, 3600.0)
 """Seconds before a refused credential is tried again; the last one repeats."""
 OPEN_WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+HELD_WAIT = 2.0
+"""Seconds after which a credential that somebody else uses is asked for again."""
 
 
 @dataclass(slots=True)
@@ -48,6 +51,7 @@ class Bots:
         checkpoint: Callable[[str], bytes],
         tasks: asyncio.TaskGroup,
         on_change: Callable[[], None],
+        credentials: Credentials,
     ) -> None:
         self.bots: dict[str, Bot] = {}
         self._broker = broker
@@ -55,6 +59,8 @@ class Bots:
         self._checkpoint = checkpoint
         self._tasks = tasks
         self._changed = on_change
+        self._credentials = credentials
+        credentials.lost = self._lost
 
     def adapter_of(self, name: str) -> str | None:
         """Plugin id of a bot's adapter; None for a bot that does not exist."""
@@ -91,6 +97,8 @@ class Bots:
                 continue
             if bot.spec.name in session.open_bots and bot.spec.usable:
                 self._opened(bot, session)
+                work = contained(self._hold_open(bot, bot.spec), f"credential of bot {bot.spec.name}")
+                self._tasks.create_task(work, name=f"credential of {bot.spec.name}")
                 continue
             self._consider(bot)
 
@@ -139,8 +147,41 @@ class Bots:
         work = contained(self._open(bot, spec, session), f"opening bot {spec.name}")
         self._tasks.create_task(work, name=f"open {spec.name}")
 
+    async def _held(self, spec: BotSpec) -> error_pb2.Error | None:
+        """Hold the credentials of a bot; who has them when they are not free."""
+        return await self._credentials.hold(
+            spec.name, [Unique(spec.platform, key, value) for key, value in spec.unique]
+        )
+
+    async def _hold_open(self, bot: Bot, spec: BotSpec) -> None:
+        """A bot is open in its process already, which an earlier kernel started."""
+        error = await self._held(spec)
+        if error is not None and bot.spec is spec:
+            self._lost(spec.name, error)
+
+    def _lost(self, name: str, error: error_pb2.Error) -> None:
+        """Somebody else has the credential of an open bot: close it, and open it again once that is free."""
+        bot = self.bots.get(name)
+        if bot is not None:
+            self._close(bot, adapter_bot_pb2.CLOSE_REASON_LEASE_LOST)
+            self._refused(bot, error)
+
+    def _refused(self, bot: Bot, error: error_pb2.Error) -> None:
+        if bot.reason is None or bot.reason.reason != error.reason:
+            log.warning("bot %s does not open: %s", bot.spec.name, error.message)
+        self._enter(bot, frame_pb2.BOT_STATE_FAILED, error)
+        bot.retry = asyncio.get_running_loop().call_later(HELD_WAIT, self._consider, bot)
+
     async def _open(self, bot: Bot, spec: BotSpec, session: Session) -> None:
+        error = await self._held(spec)
+        if bot.spec is not spec or self._sessions(spec.adapter) is not session:
+            return
+        if error is not None:
+            session.open_bots.discard(spec.name)
+            self._refused(bot, error)
+            return
         request = adapter_bot_pb2.OpenBotRequest(bot=spec.name, checkpoint=self._checkpoint(spec.name))
+        request.lease_duration.FromMilliseconds(int(LEASE_SECONDS * 1000))
         request.config.CopyFrom(plain_struct(spec.config.values))
         target = frame_pb2.CallTarget(bot=spec.name)
         try:
@@ -176,20 +217,26 @@ class Bots:
         self._enter(bot, frame_pb2.BOT_STATE_FAILED, error)
         bot.retry = asyncio.get_running_loop().call_later(wait, self._consider, bot)
 
-    def _close(self, bot: Bot) -> None:
+    def _close(
+        self,
+        bot: Bot,
+        reason: adapter_bot_pb2.CloseReason.ValueType = adapter_bot_pb2.CLOSE_REASON_UNSPECIFIED,
+    ) -> None:
         if bot.retry is not None:
             bot.retry.cancel()
             bot.retry = None
         session = self._sessions(bot.spec.adapter)
         if session is None or bot.spec.name not in session.open_bots:
+            work = contained(self._credentials.release(bot.spec.name), f"closing bot {bot.spec.name}")
+            self._tasks.create_task(work, name=f"release {bot.spec.name}")
             return
         session.open_bots.discard(bot.spec.name)
         bot.open_on = None
-        work = contained(self._closed(bot.spec), f"closing bot {bot.spec.name}")
+        work = contained(self._closed(bot.spec, reason), f"closing bot {bot.spec.name}")
         self._tasks.create_task(work, name=f"close {bot.spec.name}")
 
-    async def _closed(self, spec: BotSpec) -> None:
-        request = adapter_bot_pb2.CloseBotRequest(bot=spec.name)
+    async def _closed(self, spec: BotSpec, reason: adapter_bot_pb2.CloseReason.ValueType) -> None:
+        request = adapter_bot_pb2.CloseBotRequest(bot=spec.name, reason=reason)
         target = frame_pb2.CallTarget(bot=spec.name)
         try:
             await self._broker.request(
@@ -197,6 +244,9 @@ class Bots:
             )
         except CallFailed as failure:
             log.warning("bot %s did not close: %s", spec.name, failure)
+        bot = self.bots.get(spec.name)
+        if bot is None or not bot.spec.usable:
+            await self._credentials.release(spec.name)
 
     def _enter(self, bot: Bot, state: frame_pb2.BotState.ValueType, reason: error_pb2.Error | None) -> None:
         if bot.state == state and bot.reason == reason:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ..errors import Refused
 from ..journal.journal import Journal
 from ..journal.log import LogDriver, Put, Unit
+from ..journal.reading import every
 
 BUCKET = "lease"
 MIN_TTL, MAX_TTL = 1.0, 3600.0
@@ -23,7 +24,7 @@ class Leases:
 
     async def load(self) -> None:
         """Read the leases that an earlier kernel gave."""
-        for name, entry in await self._driver.entries(BUCKET):
+        async for name, entry in every(self._driver, BUCKET):
             owner, holder, token = entry.value.decode().split("\n", 2)
             self._held[name] = (owner, holder, int(token), entry.expires_at)
 

@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from .figures import Broker, Bus, Driver, Journal
+from .figures import Blobs, Broker, Bus, Driver, Journal
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -54,7 +54,8 @@ class Timings:
 class Metrics(Collector):
     """All metrics of one kernel, in a registry of their own. Runs on the event loop."""
 
-    def __init__(self, bus: Bus, broker: Broker, journal: Journal, driver: Driver) -> None:
+    def __init__(self, bus: Bus, broker: Broker, journal: Journal, driver: Driver, blobs: Blobs) -> None:
+        self._blobs = blobs
         self._bus = bus
         self._journal = journal
         self._driver = driver
@@ -129,6 +130,13 @@ class Metrics(Collector):
         yield _gauge("jackfield_journal_pending_seconds", oldest, pending.oldest_seconds)
         commit = "What the storage itself needed for the last group."
         yield _gauge("jackfield_journal_commit_seconds", commit, pending.commit_seconds)
+        yield _gauge("jackfield_journal_bytes", "Size of the journal on disk.", self._driver.size())
+        blobs = self._blobs
+        yield _gauge("jackfield_blobs", "Blobs stored.", blobs.count)
+        yield _gauge("jackfield_blob_bytes", "Bytes of all blobs.", blobs.bytes)
+        yield CounterMetricFamily(
+            "jackfield_blobs_collected", "Blobs removed because nothing names them.", value=blobs.collected
+        )
 
     def _call_families(self) -> Iterator[Metric]:
         calls = HistogramMetricFamily(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .finding import Finding, Surroundings
 from .machine import clock, limits, operating_system, python, sqlite
-from .place import data_directory, disk, running_kernel
+from .place import data_directory, disk, journal, running_kernel
 from .ports import configuration_and_ports
 
 CHECKS = (
@@ -16,6 +16,7 @@ CHECKS = (
     sqlite,
     data_directory,
     disk,
+    journal,
     running_kernel,
     configuration_and_ports,
     clock,
