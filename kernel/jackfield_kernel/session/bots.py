@@ -181,7 +181,8 @@ class Bots:
             self._refused(bot, error)
             return
         request = adapter_bot_pb2.OpenBotRequest(bot=spec.name, checkpoint=self._checkpoint(spec.name))
-        request.lease_duration.FromMilliseconds(int(LEASE_SECONDS * 1000))
+        if spec.unique:
+            request.lease_duration.FromMilliseconds(int(LEASE_SECONDS * 1000))
         request.config.CopyFrom(plain_struct(spec.config.values))
         target = frame_pb2.CallTarget(bot=spec.name)
         try:
