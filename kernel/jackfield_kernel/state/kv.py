@@ -105,8 +105,7 @@ class KeyValues:
 
     def written(self, plugin: str, writes: Sequence[frame_pb2.KvWrite], version: int) -> None:
         """Writes were committed, here or with an ack."""
-        if any(write.delete for write in writes):
-            self.quotas.freed(plugin)
+        self.quotas.written(plugin, writes)
         for watch in tuple(self._watches.get(plugin, ())):
             for write in writes:
                 if write.key.startswith(watch.prefix):

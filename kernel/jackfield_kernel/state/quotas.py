@@ -62,7 +62,7 @@ class Quotas:
         if not added:
             return
         used, quota = self._usage(plugin), self.quota_of(plugin)
-        size = sum(len(write.key.encode()) + len(write.value) for write in added)
+        size = _size(added)
         for kept, more, limit, unit in (
             (used.entries, len(added), quota.entries, "entries"),
             (used.bytes, size, quota.bytes, "bytes"),
@@ -73,25 +73,32 @@ class Quotas:
                 raise _exceeded(plugin, kept, limit, unit)
         used.entries_since += len(added)
         used.bytes_since += size
-        if (
-            used.entries_since > (quota.entries - used.entries) / 4
-            or used.bytes_since > (quota.bytes - used.bytes) / 4
-        ):
-            self._count(plugin, used)
 
     async def check_counted(self, plugin: str, writes: Iterable[frame_pb2.KvWrite]) -> None:
-        """As `check`, but a refusal is given only after a fresh count."""
-        kept = list(writes)
-        try:
-            self.check(plugin, kept)
-        except Refused:
-            await asyncio.shield(self._count(plugin, self._usage(plugin)))
-            self.check(plugin, kept)
+        """As `check`, but what may be too much is counted before it is allowed or refused."""
+        kept = [write for write in writes if not write.delete]
+        used, quota = self._usage(plugin), self.quota_of(plugin)
+        while kept and (
+            used.entries + used.entries_since + len(kept) > quota.entries
+            or used.bytes + used.bytes_since + _size(kept) > quota.bytes
+        ):
+            fresh = not used.entries_since and used.counting is None and used.counted
+            if fresh and asyncio.get_running_loop().time() - used.counted <= RECOUNT_SECONDS:
+                break
+            await asyncio.shield(self._count(plugin, used))
+            if not used.entries_since:
+                break
+        self.check(plugin, kept)
 
-    def freed(self, plugin: str) -> None:
-        """Something was deleted."""
+    def written(self, plugin: str, writes: Iterable[frame_pb2.KvWrite]) -> None:
+        """Writes are committed: the nearer the bound, the sooner they are counted."""
         used, quota = self._used.get(plugin), self.quota_of(plugin)
-        if used and (used.entries > NEAR * quota.entries or used.bytes > NEAR * quota.bytes):
+        if used is None:
+            return
+        entries, size = quota.entries - used.entries, quota.bytes - used.bytes
+        freed = any(write.delete for write in writes)
+        near = used.entries > NEAR * quota.entries or used.bytes > NEAR * quota.bytes
+        if used.entries_since > entries / 4 or used.bytes_since > size / 4 or (freed and near):
             self._count(plugin, used)
 
     async def all(self) -> dict[str, tuple[int, int]]:
@@ -108,20 +115,30 @@ class Quotas:
 
     def _count(self, plugin: str, used: _Usage) -> asyncio.Task[None]:
         if used.counting is None:
-            used.counting = self._tasks.create_task(self._counted(plugin, used), name=f"entries of {plugin}")
+            used.counting = self._tasks.create_task(
+                self._counted(plugin, used, used.entries_since, used.bytes_since),
+                name=f"entries of {plugin}",
+            )
         return used.counting
 
-    async def _counted(self, plugin: str, used: _Usage) -> None:
+    async def _counted(self, plugin: str, used: _Usage, entries: int, size: int) -> None:
+        """`entries` and `size`: what was written since the last count when this one was asked for."""
         bucket = kv_bucket(plugin)
-        used.entries_since = used.bytes_since = 0
         try:
             found = await self._driver.usage(bucket)
             used.entries, used.bytes = found.get(bucket, (0, 0))
+            # What came while it was counted may be in the figure or not: it counts on.
+            used.entries_since -= entries
+            used.bytes_since -= size
         except JournalFailed as error:
             log.warning("the entries of %s cannot be counted: %s", plugin, error)
         finally:
             used.counted = asyncio.get_running_loop().time()
             used.counting = None
+
+
+def _size(writes: Iterable[frame_pb2.KvWrite]) -> int:
+    return sum(len(write.key.encode()) + len(write.value) for write in writes)
 
 
 def _exceeded(plugin: str, used: int, limit: int, unit: str) -> Refused:
