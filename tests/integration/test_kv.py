@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +53,18 @@ async def test_the_operator_reads_and_mends_what_a_plugin_keeps(tmp_path: Path) 
         ):
             assert await reason(call) == "NOT_FOUND"
         spaces = (await rig.admin.ListKvNamespaces(admin_state_pb2.ListKvNamespacesRequest())).namespaces
-        assert [(one.plugin, one.entries, one.bytes, one.max_entries) for one in spaces] == [("h", 2, 5, 100_000)]
+        assert [(one.plugin, one.entries, one.bytes, one.max_entries) for one in spaces] == [
+            ("h", 2, 5, 100_000)
+        ]
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Quotas that a test can fill."""
-    monkeypatch.setattr(Quota, "__new__", lambda cls, entries=4, bytes=1_000: tuple.__new__(cls, (entries, bytes)))
+    monkeypatch.setattr(
+        Quota, "__new__", lambda cls, entries=4, bytes=1_000: tuple.__new__(cls, (entries, bytes))
+    )
     monkeypatch.setattr(quotas, "RECOUNT_SECONDS", 0.0)
-    yield
 
 
 @pytest.mark.usefixtures("small")

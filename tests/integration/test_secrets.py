@@ -17,7 +17,7 @@ from jackfield_kernel.telemetry.logs import configure
 
 from tests.rig.kernel import Rig, handler_manifest, manifest, running
 
-SECRET = "tok-9f3a77\"é-do-not-show"
+SECRET = 'tok-9f3a77"é-do-not-show'
 GET = "/jackfield.v1.Kernel/GetSecret"
 BOT_CONFIG = {
     "type": "object",
@@ -108,12 +108,16 @@ async def test_no_answer_of_admin_and_no_log_line_shows_a_secret(tmp_path: Path)
             configure("debug", "json", stream, rig.kernel._place.redactor)
             await put(rig, "spare")
             adapter = await rig.plugin(wire())
-            adapter.answers["OpenBot"] = error_pb2.Error(reason="AUTH_EXPIRED", message=f"{SECRET} is refused")
+            adapter.answers["OpenBot"] = error_pb2.Error(
+                reason="AUTH_EXPIRED", message=f"{SECRET} is refused"
+            )
             request = admin_pb2.AddBotRequest(name="one", adapter="wire")
             request.config.update({"token": SECRET})
             await rig.admin.AddBot(request)
             status = await rig.until(lambda status: any(bot.state == 3 for bot in status.bots))
-            record = kernel_pb2.LogRequest(records=[kernel_pb2.LogRecord(level="info", message=f"at {SECRET}")])
+            record = kernel_pb2.LogRequest(
+                records=[kernel_pb2.LogRecord(level="info", message=f"at {SECRET}")]
+            )
             await adapter.call("/jackfield.v1.Kernel/Log", record.SerializeToString())
             shown = [status, await rig.admin.GetBot(admin_pb2.GetBotRequest(name="one"))]
             shown.append(await rig.admin.CheckConfig(admin_pb2.CheckConfigRequest()))
@@ -168,12 +172,12 @@ def refusals(error: BaseException) -> list[str]:
     return [error.reason]
 
 
-@pytest.mark.parametrize(("name", "value"), [("", "x"), ("a/b", "x"), ("a b", "x"), ("ok", ""), ("ok", "x" * 70_000)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("", "x"), ("a/b", "x"), ("a b", "x"), ("ok", ""), ("ok", "x" * 70_000)]
+)
 async def test_what_is_no_secret_is_refused(tmp_path: Path, name: str, value: str) -> None:
     async with running(tmp_path, memory=True) as rig:
         request = admin_state_pb2.SetSecretRequest(name=name, value=value)
         assert (await refusal(rig.admin.SetSecret(request))).reason == "INVALID_ARGUMENT"
         gone = await refusal(rig.admin.RemoveSecret(admin_state_pb2.RemoveSecretRequest(name="none")))
         assert gone.reason == "NOT_FOUND"
-
-

@@ -16,10 +16,11 @@ from typing import NamedTuple
 
 from jackfield.v1 import entity_pb2, event_pb2, frame_pb2, journal_pb2
 
-from ..journal.log import Put, Record, Stored, Unit
+from ..journal.log import Record, Stored, Unit
 from ..journal.reading import every
 from ..state.collector import Collector, named_in
-from ..state.kv import MAX_WRITES, KeyValues
+from ..state.kv import KeyValues
+from ..state.writes import kv_bucket
 from . import ledger
 from .bus import Bus
 from .observers import Observers
@@ -97,13 +98,13 @@ class Forgetting:
     async def erase(self, person: Person, held: Held) -> int:
         """Tell the plugins, then erase; returns how many blobs went. Durable on return."""
         await self._announce(person)
-        await self._driver.erase(held.events)
+        dead = [(ledger.DEAD_BUCKET, delivery_id) for delivery_id in held.dead]
+        await self._driver.erase(
+            held.events, [*dead, *((kv_bucket(plugin), key) for plugin, key in held.entries)]
+        )
         self._observers.forget(held.events)
-        for start in range(0, len(held.dead), MAX_WRITES):
-            puts = [Put(ledger.DEAD_BUCKET, key, None) for key in held.dead[start : start + MAX_WRITES]]
-            await self._bus.journal.write(Unit(puts=tuple(puts)))
         for plugin, key in held.entries:
-            await self._kv.write(plugin, [frame_pb2.KvWrite(key=key, delete=True)])
+            self._kv.written(plugin, [frame_pb2.KvWrite(key=key, delete=True)], 0)
         blobs = await self._collector.remove_unnamed(held.blobs)
         await self._audit(person, held)
         return blobs

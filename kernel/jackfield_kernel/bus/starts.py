@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
+from asyncio import sleep as rest
 
 from ..journal.journal import Journal
 from ..journal.log import LogDriver, Put, Unit
@@ -40,7 +40,7 @@ class Starts:
     async def calm(self) -> None:
         """Lease again after a minute without a crash."""
         if REASON in self._turns.holds:
-            await asyncio.sleep(WITHIN_SECONDS)
+            await rest(WITHIN_SECONDS)
             await self.resume()
 
     async def resume(self) -> list[str]:

@@ -156,6 +156,7 @@ def _write_key(path: Path, text: bytes) -> None:
 
 def _sync_tree(root: Path) -> None:
     for folder, _, names in os.walk(root, topdown=False):
+        os.chmod(folder, 0o700)
         for name in (*names, "."):
             descriptor = os.open(Path(folder, name), os.O_RDONLY)
             try:

@@ -240,8 +240,10 @@ class LogDriver(Protocol):
         """
         ...
 
-    async def erase(self, refs: Collection[str]) -> int:
-        """Remove every record of these refs, overwriting what they said where the storage can; returns how many."""
+    async def erase(self, refs: Collection[str], entries: Collection[tuple[str, str]] = ()) -> int:
+        """Remove every record of these refs and these entries (bucket, key), overwriting what they said where the storage
+        can; returns how many records went.
+        """
         ...
 
     def size(self) -> int:

@@ -151,8 +151,11 @@ class MemoryLog:
             lambda seq, record: seq < before and record.ref not in spared and record.kind not in spare
         )
 
-    async def erase(self, refs: Collection[str]) -> int:
+    async def erase(self, refs: Collection[str], entries: Collection[tuple[str, str]] = ()) -> int:
         """See `LogDriver.erase`."""
+        self._check_open()
+        for name in entries:
+            self._buckets.pop(name, None)
         chosen = frozenset(refs)
         return self._remove(lambda _, record: record.ref in chosen)
 

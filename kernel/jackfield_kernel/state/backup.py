@@ -180,9 +180,11 @@ def _finish(partial: Path, target: Path, note: Note) -> None:
     text = json.dumps({"format": BACKUP_FORMAT, "time": time.time(), **vars(note)}, indent=2)
     file = partial / BACKUP_NOTE
     file.write_text(text + "\n")
+    (partial / "journal.db").chmod(0o600)
     file.chmod(0o600)
     _sync(file)
     for folder, _, _ in os.walk(partial, topdown=False):
+        os.chmod(folder, 0o700)
         _sync(Path(folder))
     partial.rename(target)
     _sync(target.parent)

@@ -16,7 +16,9 @@ from jackfield_kernel.bus.replay import Replay
 from jackfield_kernel.bus.turns import Turns
 from jackfield_kernel.journal.clock import JournalClock
 from jackfield_kernel.journal.journal import Journal
+from jackfield_kernel.journal.log import Record, Unit
 from jackfield_kernel.journal.memory import MemoryLog
+from jackfield_kernel.journal.times import stamp
 from jackfield_kernel.routing.tables import FILE, RouteTables
 
 
@@ -262,3 +264,30 @@ async def test_a_restart_finds_the_state_it_left() -> None:
         (again,) = sink.given
         assert (again.event.id, again.crashes, again.attempt) == ("e-open", 1, 1)
         assert sink.leases[again.fence].calls["k"].record.body == b"result"
+
+
+async def test_the_audit_trail_has_a_retention_of_its_own(house: House) -> None:
+    sink = Sink()
+    house.bus.attach(sink)
+    audit = journal_pb2.AuditRecord(actor="admin", action="x")
+    audit.time.CopyFrom(stamp(house.clock.now()))
+    await house.journal.write(Unit((Record(6, "admin", audit.SerializeToString()),)))
+    await house.publish("old")
+    await house.settle(sink, sink.given[0].fence)
+    chores = Housekeeping(house.bus, house.journal, house.log, house.clock, retention=-1.0, audit=3600.0)
+    assert await chores._trim() == 3
+    assert [one.record.kind for one in await house.log.scan()] == [6]
+    chores = Housekeeping(house.bus, house.journal, house.log, house.clock, retention=-1.0, audit=-1.0)
+    assert await chores._trim() == 1
+
+
+async def test_a_dead_letter_goes_when_its_time_is_over(house: House) -> None:
+    sink = Sink()
+    house.bus.attach(sink)
+    house.bus.limits.dead_kept = 100.0
+    await house.publish("x")
+    await house.settle(sink, sink.given[0].fence, nack=frame_pb2.Nack(error=error_pb2.Error(reason="X")))
+    (entry,) = [entry for _, entry in await house.log.entries("dead")]
+    assert 90.0 < entry.expires_at - house.clock.now() <= 100.0
+    await house.log.commit([], [], entry.expires_at + 1)
+    assert await DeadLetters(house.bus, house.log).list() == []

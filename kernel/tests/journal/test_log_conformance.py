@@ -276,5 +276,8 @@ async def test_erased_records_are_gone_and_the_others_stay(log: LogDriver) -> No
     assert await log.erase({"a", "c", "none"}) == 3
     assert await refs(log) == ["b"]
     assert await log.erase(()) == 0
+    await log.commit([], [Put("box", "x", b"1"), Put("box", "y", b"2")], 1.0)
+    assert await log.erase((), [("box", "x"), ("box", "none")]) == 0
+    assert [key for key, _ in await log.entries("box")] == ["y"]
     outcome = (await log.commit([unit("d")], [], 1.0))[0]
     assert outcome.sequence == 5

@@ -44,7 +44,11 @@ async def test_the_second_is_told_who_has_it_and_gets_it_once_free(kernels: Kern
     assert await one.hold("a", TOKEN) is None
     refused = await two.hold("b", TOKEN)
     assert refused is not None
-    assert (refused.reason, refused.metadata["holder"], refused.metadata["bot"]) == ("CREDENTIAL_IN_USE", "/one", "a")
+    assert (refused.reason, refused.metadata["holder"], refused.metadata["bot"]) == (
+        "CREDENTIAL_IN_USE",
+        "/one",
+        "a",
+    )
     assert "abc" not in refused.message
     await one.release("a")
     assert await two.hold("b", TOKEN) is None
@@ -59,7 +63,9 @@ async def test_two_bots_of_one_kernel_cannot_share_it(kernels: Kernels) -> None:
     await kernel.release_all()
 
 
-async def test_a_killed_kernel_takes_it_up_again_and_others_wait_until_its_adapter_noticed(kernels: Kernels) -> None:
+async def test_a_killed_kernel_takes_it_up_again_and_others_wait_until_its_adapter_noticed(
+    kernels: Kernels,
+) -> None:
     one, two = kernels.one("/one"), kernels.one("/two")
     await one.hold("a", TOKEN)
     die(one)

@@ -63,7 +63,9 @@ async def test_a_sealed_value_does_not_open_under_another_name(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("step", ["before the journal", "before the file"])
-async def test_a_rotation_may_be_cut_anywhere(tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_rotation_may_be_cut_anywhere(
+    tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log, key = MemoryLog(), KeyFile(tmp_path / "secret.key")
 
     class Cut(Exception):
@@ -74,9 +76,10 @@ async def test_a_rotation_may_be_cut_anywhere(tmp_path: Path, step: str, monkeyp
 
     async with opened(log, key) as store:
         await store.write({"a": "1"})
-        with monkeypatch.context() as patch, pytest.raises(Cut):
+        with monkeypatch.context() as patch:
             patch.setattr(*((secrets, "_sealer") if step == "before the journal" else (key, "settle")), cut)
-            await store.rotate()
+            with pytest.raises(Cut):
+                await store.rotate()
     async with opened(log, KeyFile(tmp_path / "secret.key")) as store:
         assert values(store) == {"a": "1"}
         await store.rotate()
@@ -90,7 +93,10 @@ def test_what_is_no_key_is_said(tmp_path: Path, text: str) -> None:
     (tmp_path / "secret.key").write_text(text)
     with pytest.raises(Refused) as refused:
         KeyFile(tmp_path / "secret.key").first()
-    assert (refused.value.reason, refused.value.metadata["path"]) == ("WRONG_KEY", str(tmp_path / "secret.key"))
+    assert (refused.value.reason, refused.value.metadata["path"]) == (
+        "WRONG_KEY",
+        str(tmp_path / "secret.key"),
+    )
     assert refused.value.remedy
 
 

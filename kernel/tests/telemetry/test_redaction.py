@@ -22,7 +22,8 @@ def redactor() -> Redactor:
 
 
 @pytest.mark.parametrize(
-    "form", [SECRET, json.dumps(SECRET)[1:-1], json.dumps(SECRET, ensure_ascii=False)[1:-1], quote(SECRET, safe="")]
+    "form",
+    [SECRET, json.dumps(SECRET)[1:-1], json.dumps(SECRET, ensure_ascii=False)[1:-1], quote(SECRET, safe="")],
 )
 def test_each_form_is_masked(redactor: Redactor, form: str) -> None:
     assert redactor.text(f"a={form};") == f"a={MASK};"

@@ -80,7 +80,9 @@ class AdapterHost:
             await asyncio.sleep(LEASE_LOOK_SECONDS)
             for name in [name for name, bot in self._bots.items() if not bot.may_act]:
                 async with self._locks.setdefault(name, asyncio.Lock()):
-                    logger.warning("the kernel was not reached for half of the lease of bot %s: closing it", name)
+                    logger.warning(
+                        "the kernel was not reached for half of the lease of bot %s: closing it", name
+                    )
                     try:
                         await self._close(name, CloseReason.LEASE_LOST)
                     except Exception:

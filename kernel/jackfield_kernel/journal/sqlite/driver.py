@@ -159,13 +159,14 @@ class SqliteLog:
                 total += removed
         return total
 
-    async def erase(self, refs: Collection[str]) -> int:
+    async def erase(self, refs: Collection[str], entries: Collection[tuple[str, str]] = ()) -> int:
         """See `LogDriver.erase`."""
         writer, _ = self._opened()
         async with self._trimming:
-            chosen, total = list(refs), 0
-            for start in range(0, len(chosen), ERASE_BATCH):
-                total += await writer.request("erase", chosen[start : start + ERASE_BATCH])
+            chosen, named, total = list(refs), [tuple(entry) for entry in entries], 0
+            for start in range(0, max(len(chosen), len(named)), ERASE_BATCH):
+                end = start + ERASE_BATCH
+                total += await writer.request("erase", chosen[start:end], named[start:end])
         return total
 
     def size(self) -> int:

@@ -161,14 +161,15 @@ class Store:
             self._connection.execute("DELETE FROM keep")
         self._connection.executemany("INSERT OR IGNORE INTO keep VALUES (?)", [(ref,) for ref in refs])
 
-    def erase(self, refs: list[str]) -> int:
-        """Remove all records of `refs`, their bytes overwritten in the file; returns how many went."""
+    def erase(self, refs: list[str], entries: list[tuple[str, str]]) -> int:
+        """Remove all records of `refs`, and entries, their bytes overwritten in the file; returns how many records went."""
         connection = self._connection
         marks = ", ".join("?" * len(refs))
         connection.execute("PRAGMA secure_delete = ON").fetchall()
         connection.execute("BEGIN IMMEDIATE")
         try:
             removed: int = connection.execute(f"DELETE FROM log WHERE ref IN ({marks})", refs).rowcount
+            connection.executemany("DELETE FROM bucket WHERE bucket = ? AND key = ?", entries)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:

@@ -9,7 +9,7 @@ Both ways: 4 bytes of length (little endian), then a marshalled tuple. Requests,
     ("commit", epoch, number, units, puts, time, wall) -> outcomes
     ("keep", epoch, refs, first)                   -> None
     ("trim", epoch, first, before, spare)          -> (next, removed)
-    ("erase", epoch, refs)                         -> removed
+    ("erase", epoch, refs, entries)                -> removed
 
 Replies: (True, result, seconds) or (False, failure, seconds), `seconds` being the time that the work took
 here. The first message comes unasked: the state after opening, or the failure to open. A failure is (name,
