@@ -218,6 +218,7 @@ class Kernel:
             if open_events := await Replay(bus, clock.now).run(driver):
                 log.info("%d events are open from an earlier run", open_events)
             installation.discover()
+            await installation.seal_kept()
 
             # Admin, metrics and health.
             http = HealthServer(settings.metrics, metrics, lambda: _health(view))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,40 @@ async def test_a_reference_to_nothing_says_what_to_set(tmp_path: Path) -> None:
         ]
         await put(rig, "missing")
         assert not (await rig.admin.CheckConfig(admin_pb2.CheckConfigRequest())).problems
+
+
+async def test_a_plugin_that_waited_for_its_secret_is_started_once_it_is_set(tmp_path: Path) -> None:
+    place = tmp_path / "own" / "jackfield-plugin.yaml"
+    place.parent.mkdir()
+    text = handler_manifest("own", config=CONFIG).replace("remote: true", "python: jackfield_no_such_package")
+    place.write_text(text)
+    entry = {"directory": str(place.parent), "config": {"key": {"secret": "later"}}}
+    async with running(tmp_path, config={"plugins": {"own": entry}}) as rig:
+        status = await rig.until(lambda status: status.plugins[0].state == "FAILED")
+        reason = status.plugins[0].reason
+        assert (reason.reason, reason.remedy) == ("CONFIG_INVALID", "jackfield secret set later")
+        assert await put(rig, "later") == ["plugin own"]
+        # It cannot run, but it is tried.
+        await rig.until(lambda status: status.plugins and status.plugins[0].reason.reason != "CONFIG_INVALID")
+
+
+async def test_a_secret_that_an_older_kernel_kept_in_plain_is_sealed_at_start(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        await rig.plugin(wire())
+        await rig.admin.AddBot(admin_pb2.AddBotRequest(name="one", adapter="wire"))
+    plain = json.dumps({"adapter": "wire", "config": {"token": "old-plain-token"}}).encode()
+    with closing(sqlite3.connect(tmp_path / "data" / "journal.db")) as file:
+        file.execute("UPDATE bucket SET value = ? WHERE bucket = 'bots' AND key = 'one'", (plain,))
+        file.commit()
+    place = tmp_path / "own" / "jackfield-plugin.yaml"
+    place.parent.mkdir()
+    place.write_text(wire())
+    async with running(tmp_path, config={"plugins": {"wire": {"directory": str(place.parent)}}}) as rig:
+        listed = (await rig.admin.ListSecrets(admin_state_pb2.ListSecretsRequest())).secrets
+        assert [one.name for one in listed] == ["bots/one/token"]
+    with closing(sqlite3.connect(tmp_path / "data" / "journal.db")) as file:
+        (kept,) = file.execute("SELECT value FROM bucket WHERE bucket = 'bots' AND key = 'one'").fetchone()
+    assert json.loads(kept) == {"adapter": "wire", "config": {"token": {"secret": "bots/one/token"}}}
 
 
 async def test_no_answer_of_admin_and_no_log_line_shows_a_secret(tmp_path: Path) -> None:

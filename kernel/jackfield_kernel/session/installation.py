@@ -261,6 +261,13 @@ class Installation:
         self.settle_bots()
         return changed
 
+    async def seal_kept(self) -> None:
+        """Bots that were added before an earlier kernel sealed what it kept, or before their adapter was installed."""
+        for name, entry in list(self._admin_bots.items()):
+            adapter = self._registry.plugins.get(entry.adapter or "")
+            if adapter is not None and seal(name, adapter.manifest, entry.config)[1]:
+                await self._keep_bot(name, entry)
+
     def users_of_secrets(self) -> dict[str, list[str]]:
         """Plugins and bots by the secret that their configuration refers to."""
         users: dict[str, list[str]] = {}

@@ -11,6 +11,8 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from jackfield.v1 import journal_pb2
+
 from ..journal.errors import JournalFailed
 from ..journal.log import LogDriver
 from ..journal.reading import every
@@ -69,7 +71,8 @@ class Collector:
         if not old:
             return 0
         await self._read_on()
-        first = await self._driver.scan(limit=1)
+        # The audit trail outlives what it is about, and names no blob.
+        first = await self._driver.scan(kinds=(journal_pb2.RECORD_KIND_ACCEPTED,), limit=1)
         oldest = first[0].sequence if first else self._seen + 1
         self._last = {blob: sequence for blob, sequence in self._last.items() if sequence >= oldest}
         unnamed = list(old - self._last.keys() - await self._named_in_buckets())
