@@ -24,6 +24,7 @@ from ..state.writes import kv_bucket
 from . import ledger
 from .bus import Bus
 from .observers import Observers
+from .replay import events_in_use
 
 FORGOTTEN = "jackfield.user_forgotten"
 PAUSE_SECONDS = 0.01
@@ -73,7 +74,7 @@ class Forgetting:
 
     async def look(self, person: Person) -> Held:
         """What is held now."""
-        held, keep = Held(), self._in_use()
+        held, keep = Held(), events_in_use(self._bus)
         async for batch in self._driver.replay(1):
             await asyncio.to_thread(_look, batch, person, keep, held)
             await asyncio.sleep(PAUSE_SECONDS)
@@ -89,11 +90,6 @@ class Forgetting:
                     held.entries.append((plugin, one.key))
                     held.blobs.update(named_in((one.value,)))
         return held
-
-    def _in_use(self) -> frozenset[str]:
-        """Events that are not settled, with those that went into their deliveries."""
-        merged = {member.event.id for delivery in self._bus.open for member in delivery.merged}
-        return frozenset(self._bus.runs.keys() | merged)
 
     async def erase(self, person: Person, held: Held) -> int:
         """Tell the plugins, then erase; returns how many blobs went. Durable on return."""

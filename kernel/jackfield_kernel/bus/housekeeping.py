@@ -13,7 +13,7 @@ from ..journal.journal import Journal
 from ..journal.log import LogDriver, Put, Stored
 from .bus import Bus
 from .ledger import ACCEPTED, AUDIT, seconds
-from .replay import LOW_BUCKET, LOW_KEY
+from .replay import LOW_BUCKET, LOW_KEY, OPEN_KEY, open_note
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ class Housekeeping:
         self._clock = clock
         self._retention = retention
         self._audit = retention if audit is None else audit
+        self._noted = (0, 0)
 
     async def ticks(self) -> None:
         """Take back deliveries that are over their deadline."""
@@ -49,13 +50,18 @@ class Housekeeping:
 
     async def marks(self) -> None:
         """Note from where a restart has to read."""
-        noted = 0
         while True:
             await asyncio.sleep(MARK_SECONDS)
-            low = self._bus.low_mark()
-            if low != noted:
-                noted = low
-                self._journal.put(Put(LOW_BUCKET, LOW_KEY, str(low).encode()))
+            self.mark()
+
+    def mark(self) -> None:
+        """Note it now, unless nothing changed. Both notes go into one group: they are of one moment."""
+        low = self._bus.low_mark()
+        noted = low, self._journal.last_sequence
+        if noted != self._noted:
+            self._noted = noted
+            self._journal.put(Put(LOW_BUCKET, LOW_KEY, str(low).encode()))
+            self._journal.put(Put(LOW_BUCKET, OPEN_KEY, open_note(self._bus, low)))
 
     async def retention(self) -> None:
         """Remove settled events by range, oldest first; what is open stays."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from jackfield.v1 import error_pb2, event_pb2, frame_pb2, journal_pb2, router_pb2
+from jackfield_kernel.bus import replay
 from jackfield_kernel.bus.bus import Bus
 from jackfield_kernel.bus.deadletters import DeadLetters
 from jackfield_kernel.bus.housekeeping import Housekeeping
@@ -291,3 +292,42 @@ async def test_a_dead_letter_goes_when_its_time_is_over(house: House) -> None:
     assert 90.0 < entry.expires_at - house.clock.now() <= 100.0
     await house.log.commit([], [], entry.expires_at + 1)
     assert await DeadLetters(house.bus, house.log).list() == []
+
+
+async def test_one_old_open_event_does_not_make_a_restart_read_everything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(replay, "FAR_BEHIND", 10)
+    log = MemoryLog()
+    async with opened(log) as house:
+        sink = Sink()
+        house.bus.attach(sink)
+        await house.publish("old")
+        await house.settle(sink, sink.given[0].fence, nack=nack_later())
+        await house.publish(*map(str, range(20)), chat="x")
+        for number in range(20):
+            await house.settle(sink, sink.given[number + 1].fence)
+        chores = Housekeeping(house.bus, house.journal, house.log, house.clock, retention=3600.0)
+        chores.mark()
+        await house.publish("after", chat="y")
+    read: list[int] = []
+    whole = log.replay
+
+    def reading(from_sequence: int) -> object:
+        read.append(from_sequence)
+        return whole(from_sequence)
+
+    async with opened(log) as house:
+        monkeypatch.setattr(log, "replay", reading)
+        assert await Replay(house.bus, house.clock.now).run(log) == 2
+        assert list(house.bus.runs) == ["e-old", "e-after"]
+        assert house.bus.low_mark() == 1
+        (waiting,) = [one for one in house.bus.open if one.run.event.id == "e-old"]
+        assert waiting.attempt == 1
+    assert read[0] > 60
+
+
+def nack_later() -> frame_pb2.Nack:
+    nack = frame_pb2.Nack(error=error_pb2.Error(reason="X", retryable=True))
+    nack.retry_after.FromSeconds(3600)
+    return nack
