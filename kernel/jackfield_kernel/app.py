@@ -21,6 +21,7 @@ from .admin.kernel import KernelPart
 from .admin.plugins import PluginsPart
 from .admin.views import View, settled
 from .broker.broker import Broker
+from .broker.kept import KeptResults
 from .bus.bus import Bus
 from .bus.deadletters import DeadLetters
 from .bus.housekeeping import Housekeeping
@@ -124,7 +125,7 @@ class Kernel:
             bus.limits.lane_waiting = settings.limits.lane_ready
             bus.on_written = kv.written
             observers = Observers(driver, journal, last=info.last_sequence)
-            broker = Broker(bus, registry, clock.now)
+            broker = Broker(bus, registry, KeptResults(journal, driver, clock.now), clock.now, tasks)
             metrics = Metrics(bus, broker, journal, driver)
 
             # Sessions.

@@ -60,6 +60,25 @@ async def test_a_killed_kernel_goes_on_where_it_was(tmp_path: Path) -> None:
         assert replies == ["before", *map(str, range(10))]
 
 
+async def test_plugins_of_a_killed_kernel_go_on_under_the_next_one(tmp_path: Path) -> None:
+    async with installed(tmp_path) as installation, OneBotClient(installation.onebot) as client:
+        await client.say("before")
+        await client.until(1)
+        names = ("router", "echo", "command", "webchat", "onebot")
+        before = [await installation.pid(name) for name in names]
+        await installation.kill()
+        # The platform's connection stands: what it says now is spooled by the adapter.
+        for number in range(20):
+            await client.say(str(number))
+        await installation.run()
+        replies = await client.until(21)
+        assert replies == ["before", *map(str, range(20))]
+        assert [await installation.pid(name) for name in names] == before
+        assert client.connections == 1
+        status = await installation.ask("status")
+        assert {plugin["state"] for plugin in status["plugins"]} == {"ACTIVE"}
+
+
 async def test_an_adapter_that_is_killed_comes_back_by_itself(tmp_path: Path) -> None:
     async with installed(tmp_path) as installation, OneBotClient(installation.onebot) as client:
         await client.say("before")

@@ -15,10 +15,11 @@ from jackfield.v1 import access_pb2, error_pb2, frame_pb2, journal_pb2
 
 from ..bus.bus import Bus
 from ..bus.model import Delivery
-from ..errors import Refused, problem, to_wire
+from ..errors import KernelError, Refused, problem, to_wire
 from ..journal.times import stamp
 from .answers import answer_peer, outcome_unknown, replayed, same_chat, stamp_chat
 from .call import Answer, Call, Peer, Result
+from .kept import KeptResults
 from .methods import Method, method_of
 
 log = logging.getLogger(__name__)
@@ -61,9 +62,18 @@ KernelMethod = Callable[[Peer, Call], None]
 class Broker:
     """All calls in flight. Runs on the event loop and waits for nothing."""
 
-    def __init__(self, bus: Bus, directory: Directory, journal_time: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        directory: Directory,
+        kept: KeptResults,
+        journal_time: Callable[[], float],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
         self._bus = bus
         self._directory = directory
+        self._kept = kept
+        self._tasks = tasks
         self._now = journal_time
         self._keyed: dict[tuple[str, str], Call] = {}
         self._outbox: dict[str, dict[str, deque[Call]]] = {}
@@ -94,8 +104,12 @@ class Broker:
                 self.on_denied(peer.plugin, frame.method, refusal.metadata["grant"])
             answer(Result(error=error))
             return
-        if call is not None:
-            peer.opened[frame.call_id] = call
+        if call is None:
+            return
+        peer.opened[frame.call_id] = call
+        if call.delivery is None and call.key and call.provider_name != KERNEL:
+            self._tasks.create_task(self._start_once(call), name=f"kept result of {call.key}")
+        else:
             self._start(call)
 
     def _prepare(self, peer: Peer, frame: frame_pb2.CallOpen, answer: Answer) -> Call | None:
@@ -234,12 +248,31 @@ class Broker:
 
     # Forwarding -----------------------------------------------------------------------------------------------------
 
-    def _start(self, call: Call) -> None:
+    async def _start_once(self, call: Call) -> None:
+        """Outside a delivery: start the call unless its result is kept."""
+        self._set_deadline(call)
+        try:
+            known = await self._kept.find(call.scope, call.key)
+        except KernelError as error:
+            self.fail(call, to_wire(error))
+            return
+        if call.timer is None:
+            return
+        if known is not None:
+            self._close(call, replayed(known, changed=known.digest != call.digest))
+        else:
+            self._start(call)
+
+    def _set_deadline(self, call: Call) -> None:
         frame = call.open
         timeout = DEFAULT_TIMEOUT
         if frame.HasField("timeout"):
             timeout = frame.timeout.seconds + frame.timeout.nanos / 1e9
         call.timer = asyncio.get_running_loop().call_later(timeout, self._late, call)
+
+    def _start(self, call: Call) -> None:
+        if call.timer is None:
+            self._set_deadline(call)
         own = self.kernel_methods.get(call.method.path) if call.provider_name == KERNEL else None
         if own is not None and call.caller is not None:
             own(call.caller, call)
@@ -271,7 +304,7 @@ class Broker:
         outbox.append(call)
 
     def _forward(self, call: Call, provider: Peer) -> None:
-        call.provider = provider
+        call.provider, call.cut = provider, False
         call.provider_id = provider.next_call_id()
         provider.provides[call.provider_id] = call
         frame = frame_pb2.Frame()
@@ -348,13 +381,13 @@ class Broker:
         error = end.error if end.HasField("error") else None
         self.on_finished(call.method.path, time.monotonic() - call.started, error is not None)
         result = Result(end.body, error, possibly_repeated=end.possibly_repeated or call.possibly_repeated)
-        delivery = call.delivery
-        if delivery is None or not call.key or (error is not None and error.retryable):
-            self._close(call, result)
-            peer.recorded(end.call_id)
+        done = partial(self._recorded, call, result, peer, end.call_id)
+        if not call.key or (error is not None and error.retryable):
+            done()
+        elif call.delivery is not None:
+            self._bus.record(call.delivery, self._record(call, result), done)
         else:
-            done = partial(self._recorded, call, result, peer, end.call_id)
-            self._bus.record(delivery, self._record(call, result), done)
+            self._kept.keep(call.scope, self._record(call, result), done)
         self.provider_ready(peer.plugin)
         return True
 
@@ -363,10 +396,9 @@ class Broker:
         provider.recorded(call_id)
 
     def _record(self, call: Call, result: Result) -> journal_pb2.CallRecord:
-        assert call.delivery is not None
-        target = call.open.target
+        target, delivery = call.open.target, call.delivery
         record = journal_pb2.CallRecord(
-            step=call.delivery.run.step,
+            step=delivery.run.step if delivery is not None else 0,
             key=call.key,
             method=call.method.path,
             provider=target.bot or call.provider_name,
@@ -378,7 +410,8 @@ class Broker:
         )
         if result.error is not None:
             record.error.CopyFrom(result.error)
-        if target.HasField("chat") and not same_chat(target.chat, call.delivery.run.event.chat):
+        own = delivery is not None and same_chat(target.chat, delivery.run.event.chat)
+        if target.HasField("chat") and not own:
             record.chat.CopyFrom(target.chat)
         return record
 
@@ -441,7 +474,7 @@ class Broker:
     # Sessions -------------------------------------------------------------------------------------------------------
 
     def lost(self, peer: Peer) -> None:
-        """A session is gone: its own calls go on without it; those it provided are repeated or failed."""
+        """A stream ended: its own calls go on without it; those it provided wait for the process to come back."""
         for call in list(peer.opened.values()):
             call.caller = None
             if call.provider_name == KERNEL or (call.streaming and call.provider is not None):
@@ -452,11 +485,29 @@ class Broker:
         peer.provides.clear()
         for call in provided:
             call.provider = None
-            if call.streaming or call.open.on_unknown != frame_pb2.ON_UNKNOWN_REPEAT:
+            if call.streaming:
                 self.fail(call, outcome_unknown(call))
-            else:
-                call.possibly_repeated = True
+            elif call.key:
+                # The same process may come back: under the key it answers from what it kept, and acts once.
+                call.cut = True
                 self._wait(call)
+            else:
+                self._unknown(call)
+
+    def gone(self, plugin: str) -> None:
+        """The process of a provider ended: nobody will ever know what became of the calls that it held."""
+        for outbox in self._outbox.get(plugin, {}).values():
+            for call in [waiting for waiting in outbox if waiting.cut]:
+                outbox.remove(call)
+                self._unknown(call)
+
+    def _unknown(self, call: Call) -> None:
+        call.cut = False
+        if call.open.on_unknown == frame_pb2.ON_UNKNOWN_REPEAT:
+            call.possibly_repeated = True
+            self._wait(call)
+        else:
+            self.fail(call, outcome_unknown(call))
 
 
 class CallFailed(Exception):

@@ -35,6 +35,7 @@ class Turns:
         self.paused = ""
         """Why nothing is leased; empty when leasing goes on."""
         self.leased = 0
+        self.boot = boot
         self._fence = boot << FENCE_COUNTER_BITS
         self._steady = steady
         self._touched: set[str] = set()

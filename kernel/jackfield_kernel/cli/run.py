@@ -19,6 +19,7 @@ from ..config import KernelConfig, data_directory, load_config
 from ..errors import KernelError
 from ..hooks import Hooks
 from ..paths import DataPaths, RuntimePaths, runtime_paths
+from ..supervisor.adopted import read_record
 from ..telemetry.logs import configure
 from .failure import Failure, of_kernel, print_failure
 from .greeting import greet
@@ -70,7 +71,7 @@ async def serve(place: Place, hooks: Hooks) -> int:
 
     def on_signal() -> None:
         if next(signals):
-            _force()
+            _force(place.data)
         log.info("stopping: plugins finish what they do; press Ctrl-C again to end them at once")
         kernel.stop()
 
@@ -103,12 +104,16 @@ def _place(root: Path, runtime: RuntimePaths, config: KernelConfig, *, memory: b
     return Place(DataPaths(root), runtime, config, os.environ, memory)
 
 
-def _force() -> None:
-    """End at once, with everything that we started: what is not durable was never acknowledged."""
-    for child in psutil.Process().children(recursive=True):
+def _force(data: DataPaths) -> None:
+    """End at once, with everything that we started or took over: what is not durable was never acknowledged."""
+    records = [record for path in data.running().glob("*.json") if (record := read_record(path))]
+    for pid in (os.getpid(), *(record.pid for record in records if record.lives())):
         try:
-            child.kill()
-        except psutil.NoSuchProcess:
+            for child in psutil.Process(pid).children(recursive=True):
+                child.kill()
+            if pid != os.getpid():
+                os.kill(pid, signal.SIGKILL)
+        except (psutil.NoSuchProcess, ProcessLookupError):
             continue
     os._exit(FORCED)
 

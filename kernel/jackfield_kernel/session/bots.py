@@ -34,6 +34,7 @@ class Bot:
     state: frame_pb2.BotState.ValueType = frame_pb2.BOT_STATE_STOPPED
     reason: error_pb2.Error | None = None
     open_on: Session | None = None
+    opened_as: BotSpec | None = None
     failures: int = 0
     retry: asyncio.TimerHandle | None = field(default=None, repr=False)
 
@@ -85,14 +86,19 @@ class Bots:
         self._changed()
 
     def adapter_ready(self, session: Session) -> None:
-        """An adapter can work: open its bots, but for those that are still open in its process."""
+        """An adapter can work: open its bots, but for those that are still open in its process.
+
+        What an earlier kernel opened is opened again: OpenBot with the same configuration changes nothing, with another one it
+        makes the adapter follow.
+        """
         for bot in self.bots.values():
             if bot.spec.adapter != session.plugin:
                 continue
-            if bot.spec.name in session.open_bots and bot.spec.usable:
+            still_open = bot.spec.name in session.open_bots and bot.spec.usable
+            if still_open and bot.opened_as == bot.spec:
                 self._opened(bot, session)
-                continue
-            self._consider(bot)
+            else:
+                self._consider(bot)
 
     def adapter_gone(self, plugin: str, reason: str) -> None:
         """An adapter's session ended: its bots wait for it."""
@@ -159,7 +165,7 @@ class Bots:
 
     def _opened(self, bot: Bot, session: Session) -> None:
         """Calls that waited for the bot go to its adapter."""
-        bot.open_on = session
+        bot.open_on, bot.opened_as = session, bot.spec
         self._broker.provider_ready(session.plugin)
 
     def _failed(self, bot: Bot, error: error_pb2.Error) -> None:

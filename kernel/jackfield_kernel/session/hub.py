@@ -21,7 +21,7 @@ from ..errors import Refused, problem
 from ..journal.log import JournalInfo, LogDriver
 from .attach import FrameLoop, Stream
 from .framing import MAX_BATCH_BYTES, MAX_FRAME_BYTES, DecodeError, parse
-from .identity import Identities
+from .identity import Identities, hashed
 from .intake import MAX_UNACKNOWLEDGED, STREAM_BUCKET
 from .publishing import PublishStream
 from .session import Session
@@ -49,6 +49,7 @@ class Admitted:
 @dataclass(slots=True)
 class _Registered:
     plugin: str
+    proof: bytes
     expires: asyncio.TimerHandle
 
 
@@ -129,7 +130,7 @@ class Hub:
         expires = asyncio.get_running_loop().call_later(
             REGISTERED_SECONDS, self._registered.pop, session_id, None
         )
-        self._registered[session_id] = _Registered(plugin, expires)
+        self._registered[session_id] = _Registered(plugin, hashed(request.secret), expires)
         self.listener.registered(plugin, session_id)
         return kernel_pb2.RegisterResponse(
             session_id=session_id,
@@ -140,9 +141,6 @@ class Hub:
             max_frame_bytes=MAX_FRAME_BYTES,
             max_batch_bytes=MAX_BATCH_BYTES,
         )
-
-    def _forget(self, session_id: str) -> None:
-        self._registered.pop(session_id, None)
 
     def _checked(self, plugin: str, request: kernel_pb2.RegisterRequest) -> Admitted:
         admitted = self._admit(plugin)
@@ -195,7 +193,8 @@ class Hub:
         if registered is None or registered.plugin != plugin or admitted is None:
             raise Refused("UNAUTHENTICATED", "this session id is not known", remedy="Register first.")
         registered.expires.cancel()
-        session = await self._begin(plugin, attach, admitted)
+        token = await self._identities.attached(plugin, registered.proof)
+        session = await self._begin(plugin, attach, admitted, token)
         await stream.write(session.take())
         for frame in frames[1:]:
             loop.batch(session, frame_pb2.FrameBatch(frames=[frame]).SerializeToString())
@@ -209,7 +208,9 @@ class Hub:
         if session.close_error is not None:
             raise Refused(session.close_error.reason, session.close_error.message)
 
-    async def _begin(self, plugin: str, attach: frame_pb2.Attach, admitted: Admitted) -> Session:
+    async def _begin(
+        self, plugin: str, attach: frame_pb2.Attach, admitted: Admitted, token: str
+    ) -> Session:
         self._replace(plugin)
         publishes = self._streams.setdefault(plugin, PublishStream(0))
         await publishes.quiet()
@@ -223,7 +224,7 @@ class Hub:
         attached = frame_pb2.Attached(
             journal=self._info.identity,
             boot=self._info.boot,
-            resume_token=self._identities.attached(plugin),
+            resume_token=token,
             committed_sequence=publishes.committed,
             config=frame_pb2.Config(
                 version=admitted.config_version, config=admitted.config, grants=admitted.grants.names
@@ -255,8 +256,8 @@ class Hub:
         held = self._held.pop(session.plugin, _Held())
         if held.timer is not None:
             held.timer.cancel()
-        running = {one.delivery_id: one.fence for one in attach.running}
-        kept: list[frame_pb2.Kept] = []
+        running = {one.delivery_id: one.fence for one in sorted(attach.running, key=lambda one: one.fence)}
+        kept = self._bus.resume(session, running)
         unknown: list[Delivery] = []
         for delivery in held.deliveries:
             old = running.get(delivery.id)
@@ -279,7 +280,7 @@ class Hub:
         if session.ending or self.stopping:
             self._bus.lost(held, reason, counted=False)
         elif held:
-            timer = asyncio.get_running_loop().call_later(ADOPTION_SECONDS, self.process_gone, plugin, reason)
+            timer = asyncio.get_running_loop().call_later(ADOPTION_SECONDS, self._give_back, plugin, reason)
             self._held[plugin] = _Held(held, timer)
         self._bus.turns.flush()
         self.listener.detached(session, reason)
@@ -290,6 +291,10 @@ class Hub:
         if session is not None:
             session.close(problem("PLUGIN_EXITED", reason))
             self._end(session, reason)
+        self._give_back(plugin, reason)
+        self._broker.gone(plugin)
+
+    def _give_back(self, plugin: str, reason: str) -> None:
         held = self._held.pop(plugin, None)
         if held is not None:
             if held.timer is not None:

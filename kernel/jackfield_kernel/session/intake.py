@@ -9,7 +9,7 @@ from jackfield.v1 import error_pb2, frame_pb2, kernel_pb2
 
 from ..bus.bus import Answer, Bus
 from ..errors import problem
-from ..journal.log import Put
+from ..journal.log import Put, Unit
 from .session import Session
 
 MAX_EVENT_BYTES = 256 * 1024
@@ -53,8 +53,7 @@ class Intake:
             return
         error = self._wrong(session, publish)
         if error is not None:
-            self.refused += 1
-            stream.finished(sequence, error)
+            self._refuse(session, sequence, error)
             return
         marks = [Put(STREAM_BUCKET, session.plugin, str(sequence).encode())]
         self._store(session, publish, marks, partial(stream.finished, sequence))
@@ -90,8 +89,14 @@ class Intake:
     def refuse(self, session: Session, sequence: int, error: error_pb2.Error) -> None:
         """A publish that was refused before it was looked at."""
         if session.publishes.take(sequence):
-            self.refused += 1
-            session.publishes.finished(sequence, error)
+            self._refuse(session, sequence, error)
+
+    def _refuse(self, session: Session, sequence: int, error: error_pb2.Error) -> None:
+        """The number is used up, and that is committed too: a kernel that held less would have to say LOST_TAIL."""
+        self.refused += 1
+        mark = Put(STREAM_BUCKET, session.plugin, str(sequence).encode())
+        done = partial(session.publishes.finished, sequence, error)
+        self._bus.journal.submit(Unit(), lambda _: done(), (mark,))
 
     def _wrong(self, session: Session, publish: frame_pb2.Publish) -> error_pb2.Error | None:
         event = publish.event

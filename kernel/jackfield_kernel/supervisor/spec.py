@@ -31,8 +31,16 @@ class PluginSpec:
     python_path: Path | None = None
     hold: Reason | None = None
     error: Reason | None = None
+    slot: str = ""
+    """Tells the two generations of a plugin apart while both run: empty or `~2`."""
     watched: bool = True
     """False: missing heartbeats do not end it while it is connected, for a debugger may hold it."""
+
+
+    @property
+    def instance(self) -> str:
+        """Name of the generation: what its socket, bootstrap file and process record are called."""
+        return self.name + self.slot
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from .adopted import end_leftover
 from .errors import CannotStart, UnknownPlugin
 from .follower import LogFollower
 from .gate import StartGate
@@ -44,6 +45,7 @@ class Supervisor:
             chores = [group.create_task(self._heartbeats()), group.create_task(self._follow_logs())]
             for name in self._lives:
                 self._begin(name)
+            group.create_task(self._end_strangers(), name="leftovers")
             await self._closing.wait()
             async with asyncio.TaskGroup() as drains:
                 for life in self._lives.values():
@@ -185,6 +187,14 @@ class Supervisor:
         _log.info("plugin %s is %s: %s", name, state, reason)
         for listener in self._listeners:
             listener(name, state, reason)
+
+    async def _end_strangers(self) -> None:
+        """Processes of an earlier kernel whose plugin is no longer installed end, all at once."""
+        known = {life.spec.instance for life in self._lives.values()}
+        async with asyncio.TaskGroup() as ends:
+            for path in self._around.paths.running().glob("*.json"):
+                if path.stem not in known:
+                    ends.create_task(end_leftover(path, self._around.timing.term))
 
     async def _heartbeats(self) -> None:
         interval, clock = self._around.timing.heartbeat, self._around.clock

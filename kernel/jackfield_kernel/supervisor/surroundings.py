@@ -30,6 +30,12 @@ class EndpointOpener(Protocol):
         """Start to listen for the plugin with a new secret; called before each start."""
         ...
 
+    async def reopen(self, plugin: str) -> bool:
+        """Listen for a process that an earlier kernel started. False when nothing is known by which it could prove
+        that it is the plugin.
+        """
+        ...
+
     async def close(self, plugin: str) -> None:
         """Stop listening and end what is left of the plugin's streams; called after each end, also without a
         start.
