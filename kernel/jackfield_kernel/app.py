@@ -79,9 +79,16 @@ class Kernel:
         self._hooks = hooks
         self._stop = asyncio.Event()
         self.started = asyncio.Event()
+        self.handing_over = False
+        """The kernel ends, or ended, without its plugins: they wait for the next one."""
 
     def stop(self) -> None:
         """Drain the plugins and end."""
+        self._stop.set()
+
+    def hand_over(self) -> None:
+        """End and leave the plugins running, for the next kernel to adopt."""
+        self.handing_over = True
         self._stop.set()
 
     async def run(self) -> None:
@@ -222,8 +229,12 @@ class Kernel:
                 self.started.set()
                 await self._stop.wait()
                 hub.stopping = True
-                supervisor.shutdown()
-                await running
+                if self.handing_over:
+                    running.cancel()
+                    await asyncio.wait({running})
+                else:
+                    supervisor.shutdown()
+                    await running
             await endpoints.close_all()
             liaison.stop()
             for chore in chores:

@@ -6,27 +6,24 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from jackfield.v1 import access_pb2, error_pb2, frame_pb2, journal_pb2
+from jackfield.v1 import access_pb2, error_pb2, frame_pb2
 
 from ..bus.bus import Bus
 from ..bus.model import Delivery
 from ..errors import KernelError, Refused, problem, to_wire
-from ..journal.times import stamp
-from .answers import answer_peer, outcome_unknown, replayed, same_chat, stamp_chat
+from .answers import answer_peer, outcome_unknown, record_of, replayed, same_chat, stamp_chat
 from .call import Answer, Call, Peer, Result
 from .kept import KeptResults
 from .methods import Method, method_of
+from .outbox import MAX_WAITING, Outbox
 
 log = logging.getLogger(__name__)
 
 DEFAULT_TIMEOUT = 60.0
-MAX_OUTBOX = 1_000
-"""Calls that wait for one provider; more is OVERLOADED."""
 
 KERNEL = "kernel"
 
@@ -76,7 +73,7 @@ class Broker:
         self._tasks = tasks
         self._now = journal_time
         self._keyed: dict[tuple[str, str], Call] = {}
-        self._outbox: dict[str, dict[str, deque[Call]]] = {}
+        self.outbox = Outbox()
         self._rpc_id = 1
         self.kernel_methods: dict[str, KernelMethod] = {}
         self.on_kernel_closed: Callable[[Call], None] = lambda call: None
@@ -295,13 +292,10 @@ class Broker:
 
     def _wait(self, call: Call) -> None:
         """Wait for the provider until the deadline instead of failing at once."""
-        outbox = self._outbox.setdefault(call.provider_name, {}).setdefault(call.open.target.bot, deque())
-        if len(outbox) >= MAX_OUTBOX:
+        if not self.outbox.add(call):
             self.fail(
-                call, problem("OVERLOADED", f"{len(outbox)} calls wait for {call.provider_name} already")
+                call, problem("OVERLOADED", f"{MAX_WAITING} calls wait for {call.provider_name} already")
             )
-            return
-        outbox.append(call)
 
     def _forward(self, call: Call, provider: Peer) -> None:
         call.provider, call.cut = provider, False
@@ -336,9 +330,9 @@ class Broker:
 
     def provider_ready(self, plugin: str) -> None:
         """A provider can take (more) calls, or opened a bot."""
-        for outbox in self._outbox.get(plugin, {}).values():
-            while outbox and (provider := self._provider_for(outbox[0])) is not None:
-                call = outbox.popleft()
+        for queue in self.outbox.queues(plugin):
+            while queue and (provider := self._provider_for(queue[0])) is not None:
+                call = queue.popleft()
                 if call.timer is not None:
                     self._forward(call, provider)
 
@@ -385,35 +379,15 @@ class Broker:
         if not call.key or (error is not None and error.retryable):
             done()
         elif call.delivery is not None:
-            self._bus.record(call.delivery, self._record(call, result), done)
+            self._bus.record(call.delivery, record_of(call, result, self._now()), done)
         else:
-            self._kept.keep(call.scope, self._record(call, result), done)
+            self._kept.keep(call.scope, record_of(call, result, self._now()), done)
         self.provider_ready(peer.plugin)
         return True
 
     def _recorded(self, call: Call, result: Result, provider: Peer, call_id: int) -> None:
         self._close(call, result)
         provider.recorded(call_id)
-
-    def _record(self, call: Call, result: Result) -> journal_pb2.CallRecord:
-        target, delivery = call.open.target, call.delivery
-        record = journal_pb2.CallRecord(
-            step=delivery.run.step if delivery is not None else 0,
-            key=call.key,
-            method=call.method.path,
-            provider=target.bot or call.provider_name,
-            digest=call.digest,
-            body=result.body,
-            time=stamp(self._now()),
-            duration_micros=int((time.monotonic() - call.started) * 1e6),
-            possibly_repeated=result.possibly_repeated,
-        )
-        if result.error is not None:
-            record.error.CopyFrom(result.error)
-        own = delivery is not None and same_chat(target.chat, delivery.run.event.chat)
-        if target.HasField("chat") and not own:
-            record.chat.CopyFrom(target.chat)
-        return record
 
     def forever(self, call: Call) -> None:
         """A watch: it lasts until its caller cancels it or is gone."""
@@ -467,9 +441,7 @@ class Broker:
             call.provider.send(
                 frame_pb2.Frame(cancel=frame_pb2.Cancel(call_id=call.provider_id, error=error))
             )
-        outbox = self._outbox.get(call.provider_name, {}).get(call.open.target.bot)
-        if outbox and call in outbox:
-            outbox.remove(call)
+        self.outbox.remove(call)
 
     # Sessions -------------------------------------------------------------------------------------------------------
 
@@ -496,10 +468,8 @@ class Broker:
 
     def gone(self, plugin: str) -> None:
         """The process of a provider ended: nobody will ever know what became of the calls that it held."""
-        for outbox in self._outbox.get(plugin, {}).values():
-            for call in [waiting for waiting in outbox if waiting.cut]:
-                outbox.remove(call)
-                self._unknown(call)
+        for call in self.outbox.take_cut(plugin):
+            self._unknown(call)
 
     def _unknown(self, call: Call) -> None:
         call.cut = False

@@ -58,9 +58,9 @@ class Endpoints:
         self._streams = streams
         self._servers: dict[str, grpc.aio.Server] = {}
 
-    async def open(self, plugin: str) -> Endpoint:
+    async def open(self, plugin: str, *, external: bool) -> Endpoint:
         """Listen for the plugin and give it a fresh secret. An open socket is kept."""
-        return Endpoint(await self._listen(plugin), self._identities.new_secret(plugin))
+        return Endpoint(await self._listen(plugin), self._identities.new_secret(plugin, also=external))
 
     async def reopen(self, plugin: str) -> bool:
         """Listen for a process of an earlier kernel; False when its resume token is not known."""

@@ -292,7 +292,8 @@ class Hub:
             session.close(problem("PLUGIN_EXITED", reason))
             self._end(session, reason)
         self._give_back(plugin, reason)
-        self._broker.gone(plugin)
+        if not self.stopping:
+            self._broker.gone(plugin)
 
     def _give_back(self, plugin: str, reason: str) -> None:
         held = self._held.pop(plugin, None)

@@ -46,9 +46,12 @@ class Identities:
         """Whether a process of an earlier kernel could prove that it is the plugin."""
         return plugin in self._proofs
 
-    def new_secret(self, plugin: str) -> str:
-        """A fresh secret for the bootstrap file; earlier secrets and tokens of the plugin are void."""
+    def new_secret(self, plugin: str, *, also: bool) -> str:
+        """A fresh secret for the bootstrap file. Earlier secrets and tokens are void, unless it holds `also`, beside them."""
         secret = secrets.token_urlsafe(32)
+        if also:
+            self._proofs[plugin] = (hashed(secret), *self._proofs.get(plugin, ())[:2])
+            return secret
         self._proofs[plugin] = (hashed(secret),)
         self._journal.submit(Unit(puts=(Put(RESUME_BUCKET, plugin, None),)), lambda _: None)
         return secret

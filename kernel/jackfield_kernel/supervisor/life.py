@@ -256,7 +256,7 @@ class PluginLife:
     async def _launch(self, run: Run) -> None:
         spec, around, paths = self.spec, self._around, self._around.paths
         assert spec.manifest is not None
-        endpoint = await around.endpoints.open(spec.instance)
+        endpoint = await around.endpoints.open(spec.instance, external=spec.launcher == EXTERNAL)
         home, bootstrap = private_directory(paths.plugin_home(spec.name)), paths.bootstrap(spec.instance)
         log_path = paths.plugin_log(spec.name)
         write_bootstrap(

@@ -26,8 +26,11 @@ class Endpoint:
 class EndpointOpener(Protocol):
     """The session room's door for the supervisor."""
 
-    async def open(self, plugin: str) -> Endpoint:
-        """Start to listen for the plugin with a new secret; called before each start."""
+    async def open(self, plugin: str, *, external: bool) -> Endpoint:
+        """Start to listen for the plugin with a new secret; called before each start.
+
+        `external`: someone else starts it, so an earlier process may still be there and go on with what it has.
+        """
         ...
 
     async def reopen(self, plugin: str) -> bool:

@@ -67,7 +67,7 @@ class FakeEndpoints:
         self.open_now: set[str] = set()
         self.known: set[str] = set()
 
-    async def open(self, plugin: str) -> Endpoint:
+    async def open(self, plugin: str, *, external: bool) -> Endpoint:
         self.opened.append(plugin)
         self.open_now.add(plugin)
         return Endpoint(f"unix:/run/{plugin}/s", f"secret-{len(self.opened)}")
