@@ -55,6 +55,7 @@ from .state.leases import Leases
 from .supervisor import ProcessLauncher, Supervisor, Surroundings, Timing
 from .telemetry.health import Health, HealthServer
 from .telemetry.metrics import Metrics
+from .telemetry.notify import READY, STOPPING, ServiceManager
 from .telemetry.plugin_logs import log_line
 
 log = logging.getLogger(__name__)
@@ -81,14 +82,16 @@ class Kernel:
         self.started = asyncio.Event()
         self.handing_over = False
         """The kernel ends, or ended, without its plugins: they wait for the next one."""
+        self.starts_again = False
+        """Whoever runs the kernel shall start it anew once `run` returned."""
 
     def stop(self) -> None:
         """Drain the plugins and end."""
         self._stop.set()
 
-    def hand_over(self) -> None:
+    def hand_over(self, *, start_again: bool = False) -> None:
         """End and leave the plugins running, for the next kernel to adopt."""
-        self.handing_over = True
+        self.handing_over, self.starts_again = True, start_again
         self._stop.set()
 
     async def run(self) -> None:
@@ -201,7 +204,7 @@ class Kernel:
             )
             events = EventsPart(view, DeadLetters(bus, driver))
             parts = (
-                KernelPart(view, broker, place.config, self.stop),
+                KernelPart(view, broker, place.config, self),
                 PluginsPart(view, installation, place.data),
                 BotsPart(view, installation),
                 RoutesPart(view, broker),
@@ -221,13 +224,18 @@ class Kernel:
                 tasks.create_task(housekeeping.retention(), name="retention"),
                 tasks.create_task(metrics.loop_lag(), name="loop lag"),
             ]
+            manager = ServiceManager(place.environ)
+            chores.append(tasks.create_task(manager.beats(), name="service manager"))
             running = tasks.create_task(supervisor.run(), name="supervisor")
             async with (
                 AdminEndpoint(place.runtime.admin_socket, parts),
                 http,
             ):
                 self.started.set()
+                manager.say(READY)
                 await self._stop.wait()
+                if not self.starts_again:
+                    manager.say(STOPPING)
                 hub.stopping = True
                 if self.handing_over:
                     running.cancel()

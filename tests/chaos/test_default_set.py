@@ -94,3 +94,21 @@ async def test_an_adapter_that_is_killed_comes_back_by_itself(tmp_path: Path) ->
                 await asyncio.sleep(0.5)
                 await client.say("after")
         assert second != first
+
+
+async def test_a_planned_restart_keeps_process_plugins_and_connections(tmp_path: Path) -> None:
+    async with installed(tmp_path) as installation, OneBotClient(installation.onebot) as client:
+        await client.say("before")
+        await client.until(1)
+        names = ("router", "echo", "command", "webchat", "onebot")
+        before = [await installation.pid(name) for name in names]
+        assert installation.kernel is not None
+        said = asyncio.create_task(installation.command("restart"))
+        for number in range(50):
+            await client.say(str(number))
+            await asyncio.sleep(0.02)
+        assert "5 of 5 plugins went on" in await said
+        assert (await installation.ask("status"))["pid"] == installation.kernel.pid
+        assert [await installation.pid(name) for name in names] == before
+        assert await client.until(51) == ["before", *map(str, range(50))]
+        assert client.connections == 1

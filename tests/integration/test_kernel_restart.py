@@ -115,10 +115,12 @@ async def test_calls_of_a_delivery_act_once_across_the_restart(tmp_path: Path) -
         fence = handler.attached.kept[0].new_fence
         served = len(adapter.served)
         recorded = await handler.call(SEND, body("x"), bot="b", fence=fence, key="named")
-        assert recorded.recorded and recorded.body == sent("m1")
+        assert recorded.recorded
+        assert recorded.body == sent("m1")
         assert len(adapter.served) == served
         answered = await handler.call(SEND, body("z"), bot="b", fence=fence, key="cut")
-        assert answered.body == sent("kept result") and not answered.possibly_repeated
+        assert answered.body == sent("kept result")
+        assert not answered.possibly_repeated
         assert adapter.served[-1].caller.idempotency_key == cut.caller.idempotency_key
         # A further call without a key is a new one, not the unnamed one of before.
         further = await handler.call(SEND, body("w"), bot="b", fence=fence)
@@ -179,7 +181,8 @@ async def test_an_idempotency_key_outside_a_delivery_outlives_the_kernel(tmp_pat
         adapter, handler = await both(first)
         adapter.answers["SendMessage"] = sent("m1")
         end = await handler.call(SEND, body("x"), bot="b", key="job-7", wait=True)
-        assert end.body == sent("m1") and not end.recorded
+        assert end.body == sent("m1")
+        assert not end.recorded
         await first.hand_over()
         await handler.close()
         await adapter.close()
@@ -188,9 +191,11 @@ async def test_an_idempotency_key_outside_a_delivery_outlives_the_kernel(tmp_pat
         await second.declared("h", resume=handler)
         served = len(adapter.served)
         again = await handler.call(SEND, body("x"), bot="b", key="job-7")
-        assert again.recorded and again.body == sent("m1")
+        assert again.recorded
+        assert again.body == sent("m1")
         changed = await handler.call(SEND, body("other"), bot="b", key="job-7")
-        assert changed.recorded and changed.request_changed
+        assert changed.recorded
+        assert changed.request_changed
         assert len(adapter.served) == served
         await handler.close()
         await adapter.close()
@@ -208,7 +213,8 @@ async def test_a_cut_provider_stream_costs_nothing_while_its_process_lives(tmp_p
         adapter.auto_serve, adapter.answers["SendMessage"] = True, sent("kept")
         await rig.declared("a", resume=adapter, open_bots=["b"])
         end = (await handler.expect("call_end")).call_end
-        assert end.body == sent("kept") and not end.possibly_repeated
+        assert end.body == sent("kept")
+        assert not end.possibly_repeated
         again = next(one for one in adapter.served if one.method == SEND)
         assert again.caller.idempotency_key == before.caller.idempotency_key
         await adapter.close()

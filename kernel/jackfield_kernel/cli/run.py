@@ -60,12 +60,22 @@ def run(
     place = _place(root, runtime_paths(root, os.environ), settings, memory=memory)
     hooks = Hooks()
     hooks.load_entry_points()
-    raise typer.Exit(asyncio.run(serve(place, hooks)))
-
-
-async def serve(place: Place, hooks: Hooks) -> int:
-    """Run a kernel until a signal or Admin ends it; return the exit code. Failures at start are printed."""
     kernel = Kernel(place, hooks)
+    code = asyncio.run(serve(kernel, place))
+    if kernel.starts_again and not code:
+        _start_again()
+    raise typer.Exit(code)
+
+
+def _start_again() -> None:
+    """Become the kernel that is installed now: same process, so that a service or terminal notices nothing."""
+    # Whatever a library left open without close-on-exec must not pile up over restarts.
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+async def serve(kernel: Kernel, place: Place) -> int:
+    """Run a kernel until a signal or Admin ends it; return the exit code. Failures at start are printed."""
     loop = asyncio.get_running_loop()
     signals = iter(range(sys.maxsize))
 

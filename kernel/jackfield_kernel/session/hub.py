@@ -208,9 +208,7 @@ class Hub:
         if session.close_error is not None:
             raise Refused(session.close_error.reason, session.close_error.message)
 
-    async def _begin(
-        self, plugin: str, attach: frame_pb2.Attach, admitted: Admitted, token: str
-    ) -> Session:
+    async def _begin(self, plugin: str, attach: frame_pb2.Attach, admitted: Admitted, token: str) -> Session:
         self._replace(plugin)
         publishes = self._streams.setdefault(plugin, PublishStream(0))
         await publishes.quiet()

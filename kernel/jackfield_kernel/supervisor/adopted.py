@@ -102,7 +102,9 @@ class AdoptedProcess(WatchedProcess):
             if self._descriptor >= 0:
                 os.close(self._descriptor)
             with suppress(ChildProcessError):
-                os.waitpid(record.pid, os.WNOHANG)  # Ours from before a planned restart, and dead: reaped here.
+                os.waitpid(
+                    record.pid, os.WNOHANG
+                )  # Ours from before a planned restart, and dead: reaped here.
             raise ProcessLookupError(record.pid)
         super().__init__(record.pid, record.mark)
         if self._descriptor >= 0:

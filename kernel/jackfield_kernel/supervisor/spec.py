@@ -36,7 +36,6 @@ class PluginSpec:
     watched: bool = True
     """False: missing heartbeats do not end it while it is connected, for a debugger may hold it."""
 
-
     @property
     def instance(self) -> str:
         """Name of the generation: what its socket, bootstrap file and process record are called."""

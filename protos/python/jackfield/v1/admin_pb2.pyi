@@ -8,6 +8,7 @@ import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.duration_pb2
 import google.protobuf.internal.containers
+import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.struct_pb2
 import google.protobuf.timestamp_pb2
@@ -26,6 +27,34 @@ else:
     import typing_extensions
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
+
+class _ShutdownMode:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _ShutdownModeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_ShutdownMode.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    SHUTDOWN_MODE_UNSPECIFIED: _ShutdownMode.ValueType  # 0
+    """As STOP."""
+    SHUTDOWN_MODE_STOP: _ShutdownMode.ValueType  # 1
+    """Plugins finish what they do and end; then the kernel ends."""
+    SHUTDOWN_MODE_HAND_OVER: _ShutdownMode.ValueType  # 2
+    """The kernel ends at once. Its plugins stay and wait for the next one, two minutes at most unless they say otherwise."""
+    SHUTDOWN_MODE_RESTART: _ShutdownMode.ValueType  # 3
+    """As HAND_OVER, and the kernel starts again in the same process, with the code that is installed now."""
+
+class ShutdownMode(_ShutdownMode, metaclass=_ShutdownModeEnumTypeWrapper):
+    """How a kernel ends."""
+
+SHUTDOWN_MODE_UNSPECIFIED: ShutdownMode.ValueType  # 0
+"""As STOP."""
+SHUTDOWN_MODE_STOP: ShutdownMode.ValueType  # 1
+"""Plugins finish what they do and end; then the kernel ends."""
+SHUTDOWN_MODE_HAND_OVER: ShutdownMode.ValueType  # 2
+"""The kernel ends at once. Its plugins stay and wait for the next one, two minutes at most unless they say otherwise."""
+SHUTDOWN_MODE_RESTART: ShutdownMode.ValueType  # 3
+"""As HAND_OVER, and the kernel starts again in the same process, with the code that is installed now."""
+Global___ShutdownMode: typing_extensions.TypeAlias = ShutdownMode
 
 @typing.final
 class GetStatusRequest(google.protobuf.message.Message):
@@ -357,9 +386,15 @@ class ShutdownRequest(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    MODE_FIELD_NUMBER: builtins.int
+    mode: Global___ShutdownMode.ValueType
+    """What becomes of the plugins, and whether a kernel starts again."""
     def __init__(
         self,
+        *,
+        mode: Global___ShutdownMode.ValueType = ...,
     ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["mode", b"mode"]) -> None: ...
 
 Global___ShutdownRequest: typing_extensions.TypeAlias = ShutdownRequest
 

@@ -208,7 +208,7 @@ class AdminServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Shutdown(self, request, context):
-        """Stop the kernel in order: drain plugins, close the journal.
+        """Stop the kernel in order: drain plugins, close the journal. Or leave the plugins to the next kernel, see `ShutdownRequest.mode`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -765,7 +765,7 @@ class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _Admi
     """Stream a fresh status after each change of a plugin or bot, beginning with one. Read-only."""
 
     Shutdown: _AdminShutdownType
-    """Stop the kernel in order: drain plugins, close the journal."""
+    """Stop the kernel in order: drain plugins, close the journal. Or leave the plugins to the next kernel, see `ShutdownRequest.mode`."""
 
     ListPlugins: _AdminListPluginsType
     """List installed plugins. Read-only."""
@@ -1002,7 +1002,7 @@ class AdminServicer(metaclass=abc.ABCMeta):
         request: jackfield.v1.admin_pb2.ShutdownRequest,
         context: _ServicerContext,
     ) -> typing.Union[jackfield.v1.admin_pb2.ShutdownResponse, collections.abc.Awaitable[jackfield.v1.admin_pb2.ShutdownResponse]]:
-        """Stop the kernel in order: drain plugins, close the journal."""
+        """Stop the kernel in order: drain plugins, close the journal. Or leave the plugins to the next kernel, see `ShutdownRequest.mode`."""
 
     @abc.abstractmethod
     def ListPlugins(
