@@ -143,7 +143,7 @@ class Kernel:
             hub = Hub(bus, broker, identities, driver, info, registry.admit, __version__)
             bots = Bots(
                 broker,
-                hub.sessions.get,
+                hub.sessions.serving,
                 lambda name: intake.checkpoints.get(name, b""),
                 tasks,
                 registry.changed,

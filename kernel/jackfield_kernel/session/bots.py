@@ -62,10 +62,11 @@ class Bots:
         bot = self.bots.get(name)
         return bot.spec.adapter if bot is not None and bot.spec.adapter else None
 
-    def is_open(self, name: str) -> bool:
-        """Whether the adapter's present process opened the bot."""
+    def open_on(self, name: str) -> Session | None:
+        """The session of the adapter that has the bot open, if it can take calls."""
         bot = self.bots.get(name)
-        return bot is not None and bot.open_on is not None
+        session = bot.open_on if bot is not None else None
+        return session if session is not None and session.ready else None
 
     def set(self, specs: Iterable[BotSpec]) -> None:
         """The bots that should exist now. Changed ones are opened anew, vanished ones closed."""

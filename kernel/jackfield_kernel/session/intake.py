@@ -55,7 +55,7 @@ class Intake:
         if error is not None:
             self._refuse(session, sequence, error)
             return
-        marks = [Put(STREAM_BUCKET, session.plugin, str(sequence).encode())]
+        marks = [Put(STREAM_BUCKET, session.instance, str(sequence).encode())]
         self._store(session, publish, marks, partial(stream.finished, sequence))
 
     def _store(self, session: Session, publish: frame_pb2.Publish, marks: list[Put], answer: Answer) -> None:
@@ -94,7 +94,7 @@ class Intake:
     def _refuse(self, session: Session, sequence: int, error: error_pb2.Error) -> None:
         """The number is used up, and that is committed too: a kernel that held less would have to say LOST_TAIL."""
         self.refused += 1
-        mark = Put(STREAM_BUCKET, session.plugin, str(sequence).encode())
+        mark = Put(STREAM_BUCKET, session.instance, str(sequence).encode())
         done = partial(session.publishes.finished, sequence, error)
         self._bus.journal.submit(Unit(), lambda _: done(), (mark,))
 

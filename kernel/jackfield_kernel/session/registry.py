@@ -143,16 +143,14 @@ class Registry:
         """Plugin id of a bot's adapter."""
         return self.bots.adapter_of(bot) if self.bots is not None else None
 
-    def is_open(self, bot: str) -> bool:
-        """Whether the bot's adapter opened it."""
-        return self.bots is not None and self.bots.is_open(bot)
-
     def provider_of(self, service: str) -> list[str]:
         """Plugin ids that provide a service."""
         return self._providers.get(service, [])
 
-    def peer(self, plugin: str) -> Peer | None:
-        """The session of a plugin that can take calls."""
+    def peer(self, plugin: str, bot: str = "") -> Peer | None:
+        """The session of a plugin that can take calls; with `bot` the one that has it open."""
+        if bot:
+            return self.bots.open_on(bot) if self.bots is not None else None
         return self.sessions(plugin)
 
     # Intake.

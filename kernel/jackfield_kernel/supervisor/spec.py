@@ -14,6 +14,9 @@ from .state import Reason, State
 EXTERNAL = "external"
 """Launcher name of a plugin that someone else starts: `run: {remote: true}`, or a developer's IDE."""
 
+OTHER_SLOT = "~2"
+"""Ends the names of what belongs to the second generation of a plugin; no plugin id has such a sign in it."""
+
 DISABLED = Reason("DISABLED", "It is switched off.")
 
 
@@ -32,7 +35,7 @@ class PluginSpec:
     hold: Reason | None = None
     error: Reason | None = None
     slot: str = ""
-    """Tells the two generations of a plugin apart while both run: empty or `~2`."""
+    """Tells the two generations of a plugin apart while both run: empty or OTHER_SLOT."""
     watched: bool = True
     """False: missing heartbeats do not end it while it is connected, for a debugger may hold it."""
 
@@ -62,6 +65,11 @@ class PluginSnapshot:
     addresses: tuple[tuple[str, str], ...]
     last_exit: Reason | None
     last_lines: tuple[str, ...]
+
+
+def plugin_of(instance: str) -> str:
+    """The plugin id of an instance."""
+    return instance.removesuffix(OTHER_SLOT)
 
 
 def plan(found: Found, config: KernelConfig, approved: Container[str]) -> PluginSpec:
