@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..config import KernelConfig, PluginEntry
@@ -36,6 +36,8 @@ class PluginSpec:
     error: Reason | None = None
     slot: str = ""
     """Tells the two generations of a plugin apart while both run: empty or OTHER_SLOT."""
+    successor: bool = False
+    """Starts while another generation still serves: its ports and bots become free only when that one hands them over."""
     watched: bool = True
     """False: missing heartbeats do not end it while it is connected, for a debugger may hold it."""
 
@@ -65,6 +67,11 @@ class PluginSnapshot:
     addresses: tuple[tuple[str, str], ...]
     last_exit: Reason | None
     last_lines: tuple[str, ...]
+
+
+def beside(spec: PluginSpec) -> PluginSpec:
+    """The spec of another generation of the plugin that `spec` describes."""
+    return replace(spec, slot="" if spec.slot else OTHER_SLOT, successor=True)
 
 
 def plugin_of(instance: str) -> str:
