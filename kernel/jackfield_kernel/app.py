@@ -24,6 +24,7 @@ from .admin.plugins import PluginsPart
 from .admin.secrets import SecretsPart
 from .admin.views import View, settled
 from .broker.broker import Broker
+from .broker.kept import KeptResults
 from .bus.bus import Bus
 from .bus.deadletters import DeadLetters
 from .bus.forgetting import Forgetting
@@ -40,7 +41,6 @@ from .journal.clock import JournalClock, boottime
 from .journal.journal import Journal
 from .journal.log import JournalInfo, LogDriver
 from .journal.memory import MemoryLog
-from .journal.reading import every
 from .journal.sqlite.driver import SqliteLog
 from .journal.sqlite.restored import META_BUCKET, RESTORED_KEY
 from .paths import DataPaths, KernelLock, RuntimePaths
@@ -48,15 +48,17 @@ from .routing.kept import KeptRoutes
 from .routing.tables import RouteTables
 from .session.attach import FrameLoop
 from .session.bots import Bots
+from .session.checkpoints import Checkpoints
 from .session.endpoint import Endpoints
 from .session.hub import Hub
 from .session.identity import Identities
 from .session.installation import Installation
-from .session.intake import CHECKPOINT_BUCKET, Intake
+from .session.intake import Intake
 from .session.liaison import Liaison
 from .session.methods import KernelMethods
 from .session.registry import Registry
 from .session.unary import bulk_handlers, unary_methods
+from .session.upgrade import Upgrades
 from .state.backup import Backup
 from .state.blobs import Blobs
 from .state.collector import Collector
@@ -69,6 +71,7 @@ from .state.secrets import EmbeddedSecrets, SecretStore
 from .supervisor import ProcessLauncher, Supervisor, Surroundings, Timing
 from .telemetry.health import Health, HealthServer
 from .telemetry.metrics import Metrics
+from .telemetry.notify import READY, STOPPING, ServiceManager
 from .telemetry.plugin_logs import log_line
 from .telemetry.redaction import Redactor
 
@@ -95,9 +98,18 @@ class Kernel:
         self._hooks = hooks
         self._stop = asyncio.Event()
         self.started = asyncio.Event()
+        self.handing_over = False
+        """The kernel ends, or ended, without its plugins: they wait for the next one."""
+        self.starts_again = False
+        """Whoever runs the kernel shall start it anew once `run` returned."""
 
     def stop(self) -> None:
         """Drain the plugins and end."""
+        self._stop.set()
+
+    def hand_over(self, *, start_again: bool = False) -> None:
+        """End and leave the plugins running, for the next kernel to adopt."""
+        self.handing_over, self.starts_again = True, start_again
         self._stop.set()
 
     async def run(self) -> None:
@@ -149,16 +161,18 @@ class Kernel:
             bus.limits.dead_kept = settings.journal.dead_letters
             bus.on_written = kv.written
             observers = Observers(driver, journal, last=info.last_sequence)
-            broker = Broker(bus, registry, clock.now)
+            kept_results = KeptResults(journal, driver, clock.now)
+            broker = Broker(bus, registry, kept_results, clock.now, tasks)
             metrics = Metrics(bus, broker, journal, driver, blobs)
 
             # Sessions.
-            intake = Intake(bus, registry)
+            checkpoints = Checkpoints(journal, driver)
+            intake = Intake(bus, registry, checkpoints)
             hub = Hub(bus, broker, identities, driver, info, registry.admit, __version__)
             bots = Bots(
                 broker,
-                hub.sessions.get,
-                lambda name: intake.checkpoints.get(name, b""),
+                hub.sessions.serving,
+                checkpoints,
                 tasks,
                 registry.changed,
                 credentials,
@@ -185,6 +199,7 @@ class Kernel:
             registry.snapshots = supervisor.snapshot
             liaison = Liaison(hub, bots, supervisor, observers, registry, bus, tasks)
             endpoints.loop = FrameLoop(bus, broker, intake, liaison, liaison, kv.quotas.check)
+            upgrades = Upgrades(supervisor, hub, bots, liaison, registry, journal)
             installation = Installation(
                 place.config,
                 place.environ,
@@ -192,6 +207,7 @@ class Kernel:
                 registry,
                 supervisor,
                 bots,
+                upgrades,
                 driver,
                 journal,
                 secrets,
@@ -205,12 +221,11 @@ class Kernel:
                 hub.load,
                 leases.load,
                 registry.load,
+                checkpoints.load,
                 installation.load,
                 blobs.load,
             ):
                 await load()
-            async for name, entry in every(driver, CHECKPOINT_BUCKET):
-                intake.checkpoints[name] = entry.value
             if (restored := await driver.get(META_BUCKET, RESTORED_KEY)) is not None:
                 bus.limits.parked_until = int(restored.value)
             starts = Starts(driver, journal, bus.turns, settings.limits.crash_starts)
@@ -242,8 +257,8 @@ class Kernel:
             )
             events = EventsPart(view, DeadLetters(bus, driver))
             parts = (
-                KernelPart(view, broker, place.config, self.stop),
-                PluginsPart(view, installation, place.data),
+                KernelPart(view, broker, place.config, self),
+                PluginsPart(view, installation, place.data, tasks),
                 BotsPart(view, installation),
                 RoutesPart(view, broker),
                 events,
@@ -275,16 +290,25 @@ class Kernel:
                 tasks.create_task(credentials.renew(), name="credentials"),
                 tasks.create_task(starts.calm(), name="calm"),
             ]
+            manager = ServiceManager(place.environ)
+            chores.append(tasks.create_task(manager.beats(), name="service manager"))
             running = tasks.create_task(supervisor.run(), name="supervisor")
             async with (
                 AdminEndpoint(place.runtime.admin_socket, parts, place.redactor),
                 http,
             ):
                 self.started.set()
+                manager.say(READY)
                 await self._stop.wait()
+                if not self.starts_again:
+                    manager.say(STOPPING)
                 hub.stopping = True
-                supervisor.shutdown()
-                await running
+                if self.handing_over:
+                    running.cancel()
+                    await asyncio.wait({running})
+                else:
+                    supervisor.shutdown()
+                    await running
             await endpoints.close_all()
             liaison.stop()
             await credentials.release_all()

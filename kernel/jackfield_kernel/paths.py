@@ -83,10 +83,14 @@ class DataPaths:
         """The plugin's bootstrap file, there from its start to its first attach."""
         return self.root / "bootstrap" / f"{plugin}.json"
 
+    def running(self, plugin: str = "") -> Path:
+        """The record of the plugin's process, there while it runs; without a name the folder of all records."""
+        return self.root / "running" / (f"{plugin}.json" if plugin else "")
+
     def prepare(self) -> None:
         """Create the directories, each 0700. Raises DirectoryUnsafe when one belongs to someone else."""
         self.root.parent.mkdir(parents=True, exist_ok=True)
-        for folder in ("", "plugins", "logs", "bootstrap", "blobs"):
+        for folder in ("", "plugins", "logs", "bootstrap", "running", "blobs"):
             private_directory(self.root / folder)
 
 

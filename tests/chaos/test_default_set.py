@@ -60,6 +60,25 @@ async def test_a_killed_kernel_goes_on_where_it_was(tmp_path: Path) -> None:
         assert replies == ["before", *map(str, range(10))]
 
 
+async def test_plugins_of_a_killed_kernel_go_on_under_the_next_one(tmp_path: Path) -> None:
+    async with installed(tmp_path) as installation, OneBotClient(installation.onebot) as client:
+        await client.say("before")
+        await client.until(1)
+        names = ("router", "echo", "command", "webchat", "onebot")
+        before = [await installation.pid(name) for name in names]
+        await installation.kill()
+        # The platform's connection stands: what it says now is spooled by the adapter.
+        for number in range(20):
+            await client.say(str(number))
+        await installation.run()
+        replies = await client.until(21)
+        assert replies == ["before", *map(str, range(20))]
+        assert [await installation.pid(name) for name in names] == before
+        assert client.connections == 1
+        status = await installation.ask("status")
+        assert {plugin["state"] for plugin in status["plugins"]} == {"ACTIVE"}
+
+
 async def test_an_adapter_that_is_killed_comes_back_by_itself(tmp_path: Path) -> None:
     async with installed(tmp_path) as installation, OneBotClient(installation.onebot) as client:
         await client.say("before")
@@ -75,3 +94,48 @@ async def test_an_adapter_that_is_killed_comes_back_by_itself(tmp_path: Path) ->
                 await asyncio.sleep(0.5)
                 await client.say("after")
         assert second != first
+
+
+async def test_a_planned_restart_keeps_process_plugins_and_connections(tmp_path: Path) -> None:
+    async with installed(tmp_path) as installation, OneBotClient(installation.onebot) as client:
+        await client.say("before")
+        await client.until(1)
+        names = ("router", "echo", "command", "webchat", "onebot")
+        before = [await installation.pid(name) for name in names]
+        assert installation.kernel is not None
+        said = asyncio.create_task(installation.command("restart"))
+        for number in range(50):
+            await client.say(str(number))
+            await asyncio.sleep(0.02)
+        assert "5 of 5 plugins went on" in await said
+        assert (await installation.ask("status"))["pid"] == installation.kernel.pid
+        assert [await installation.pid(name) for name in names] == before
+        assert await client.until(51) == ["before", *map(str, range(50))]
+        assert client.connections == 1
+
+
+async def test_every_plugin_is_upgraded_under_a_conversation(tmp_path: Path) -> None:
+    async with installed(tmp_path) as installation, OneBotClient(installation.onebot) as client:
+        await client.say("before")
+        await client.until(1)
+        names = ("echo", "router", "command", "webchat", "onebot")
+        before = [await installation.pid(name) for name in names]
+
+        async def talk() -> None:
+            for number in range(200):
+                await client.say(str(number))
+                await asyncio.sleep(0.02)
+
+        talking = asyncio.create_task(talk())
+        for name in names:
+            assert "takes over" in await installation.command("plugin", "upgrade", name)
+        await talking
+        assert not {await installation.pid(name) for name in names} & set(before)
+        # The platform's connection moved with its bot; what was on its way to the old one when it closed is the platform's loss.
+        assert client.connections >= 2
+        replies = await client.until(190)
+        assert len(set(replies)) == len(replies)
+        assert replies[1:] == sorted(replies[1:], key=int)
+        status = await installation.ask("status")
+        assert {plugin["state"] for plugin in status["plugins"]} == {"ACTIVE"}
+        assert status["bus"]["dead"] == "0"

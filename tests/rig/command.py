@@ -69,14 +69,18 @@ class Installation:
             while b"is ready" not in (line := await self.kernel.stdout.readline()):
                 assert line, "the kernel ended before it was ready"
 
-    async def ask(self, *arguments: str) -> dict[str, Any]:
-        """A command with --json."""
+    async def command(self, *arguments: str) -> str:
+        """What a command prints; it must succeed."""
         process = await asyncio.create_subprocess_exec(
-            str(PROGRAM), *arguments, "--json", env=self.environ, stdout=asyncio.subprocess.PIPE
+            str(PROGRAM), *arguments, env=self.environ, stdout=asyncio.subprocess.PIPE
         )
         output, _ = await process.communicate()
         assert process.returncode == 0
-        answer: dict[str, Any] = json.loads(output)
+        return output.decode()
+
+    async def ask(self, *arguments: str) -> dict[str, Any]:
+        """A command with --json."""
+        answer: dict[str, Any] = json.loads(await self.command(*arguments, "--json"))
         return answer
 
     async def pid(self, plugin: str) -> int:

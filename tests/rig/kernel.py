@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 import yaml
-from jackfield.v1 import admin_pb2, admin_pb2_grpc, router_pb2
+from jackfield.v1 import admin_pb2, admin_pb2_grpc, frame_pb2, router_pb2
 from jackfield_kernel.app import Kernel, Place
 from jackfield_kernel.config import load_config
 from jackfield_kernel.hooks import Hooks
@@ -74,6 +74,25 @@ class Rig:
     admin: admin_pb2_grpc.AdminAsyncStub
     data: DataPaths
     stack: contextlib.AsyncExitStack
+    runtime: RuntimePaths
+    task: asyncio.Task[None]
+
+    async def hand_over(self) -> None:
+        """End the kernel; its plugins stay, and hear nothing but the end of their streams."""
+        self.kernel.hand_over()
+        await asyncio.wait_for(self.task, 20)
+
+    async def declared(self, name: str, *, resume: RawPlugin | None = None, **attach: Any) -> RawPlugin:
+        """Connect a plugin of the configuration; with `resume` as the process that it was under an earlier kernel."""
+        if resume is not None:
+            return await resume.connect(attach=frame_pb2.Attach(**attach))
+        path = self.data.bootstrap(name)
+        async with asyncio.timeout(10):
+            while not path.exists():
+                await asyncio.sleep(0.01)
+        plugin = await RawPlugin.from_file(str(path)).connect()
+        self.stack.push_async_callback(plugin.close)
+        return plugin
 
     async def plugin(self, text: str, *, ready: bool = True) -> RawPlugin:
         """Make a plugin known and connect it."""
@@ -119,6 +138,18 @@ class Rig:
                 await asyncio.sleep(0.01)
 
 
+def declared(folder: Path, *manifests: str) -> dict[str, Any]:
+    """The `plugins` section for plugins that stand in the configuration and are started by the test."""
+    plugins = {}
+    for text in manifests:
+        name = yaml.safe_load(text)["name"]
+        place = folder / "declared" / name
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "jackfield-plugin.yaml").write_text(text)
+        plugins[name] = {"directory": str(place)}
+    return plugins
+
+
 def routes(**rules: Any) -> dict[str, Any]:
     """Route tables for the configuration file: bot to rules."""
     return dict(rules)
@@ -159,7 +190,7 @@ async def running(
                 options=(("grpc.use_local_subchannel_pool", 1), ("grpc.default_authority", "localhost")),
             )
             stack.push_async_callback(channel.close)
-            yield Rig(kernel, admin_pb2_grpc.AdminStub(channel), data, stack)
+            yield Rig(kernel, admin_pb2_grpc.AdminStub(channel), data, stack, short, task)
     finally:
         kernel.stop()
         await asyncio.wait_for(task, 20)

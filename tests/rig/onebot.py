@@ -19,6 +19,7 @@ class OneBotClient:
     def __init__(self, url: str) -> None:
         self.url = url
         self.replies: list[str] = []
+        self.connections = 0
         self.arrived = asyncio.Condition()
         self._outgoing: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
@@ -53,6 +54,7 @@ class OneBotClient:
             while True:
                 with contextlib.suppress(aiohttp.ClientError, ConnectionError):
                     async with session.ws_connect(self.url) as socket:
+                        self.connections += 1
                         await self._talk(socket)
                 await asyncio.sleep(0.05)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Protocol
 
 from jackfield.v1 import adapter_message_pb2, admin_pb2, entity_pb2, frame_pb2
 
@@ -17,14 +19,30 @@ from .views import View
 SEND = "/jackfield.v1.Adapter/SendMessage"
 
 
+ANSWER_SECONDS = 0.05
+"""How long the answer to Shutdown has to reach its caller."""
+
+
+class Ending(Protocol):
+    """The kernel, as what ends it sees it."""
+
+    def stop(self) -> None:
+        """Drain the plugins and end."""
+        ...
+
+    def hand_over(self, *, start_again: bool = False) -> None:
+        """End without the plugins."""
+        ...
+
+
 class KernelPart:
     """The kernel as a whole."""
 
-    def __init__(self, view: View, broker: Broker, config: KernelConfig, stop: Callable[[], None]) -> None:
+    def __init__(self, view: View, broker: Broker, config: KernelConfig, ends: Ending) -> None:
         self._view = view
         self._broker = broker
         self._config = config
-        self._stop = stop
+        self._ends = ends
 
     async def get_status(self, request: admin_pb2.GetStatusRequest) -> admin_pb2.GetStatusResponse:
         """The state of everything."""
@@ -45,8 +63,13 @@ class KernelPart:
             stop()
 
     async def shutdown(self, request: admin_pb2.ShutdownRequest) -> admin_pb2.ShutdownResponse:
-        """Stop the kernel in order."""
-        asyncio.get_running_loop().call_later(0.05, self._stop)
+        """Stop the kernel in order, or hand its plugins over to the next one."""
+        ends, mode = self._ends, request.mode
+        if mode in (admin_pb2.SHUTDOWN_MODE_HAND_OVER, admin_pb2.SHUTDOWN_MODE_RESTART):
+            end = partial(ends.hand_over, start_again=mode == admin_pb2.SHUTDOWN_MODE_RESTART)
+        else:
+            end = partial(ends.stop)
+        asyncio.get_running_loop().call_later(ANSWER_SECONDS, end)
         return admin_pb2.ShutdownResponse()
 
     async def check_config(self, request: admin_pb2.CheckConfigRequest) -> admin_pb2.CheckConfigResponse:

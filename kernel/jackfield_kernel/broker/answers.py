@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 from jackfield.v1 import entity_pb2, error_pb2, frame_pb2, journal_pb2
 
 from ..bus.model import Delivery
 from ..errors import problem
+from ..journal.times import stamp
 from .call import Call, Peer, Result
 
 
@@ -24,6 +27,28 @@ def replayed(record: journal_pb2.CallRecord, *, changed: bool) -> Result:
     return Result(
         record.body, error, recorded=True, request_changed=changed, possibly_repeated=record.possibly_repeated
     )
+
+
+def record_of(call: Call, result: Result, now: float) -> journal_pb2.CallRecord:
+    """What the journal keeps of a call that ended; `now` is journal time."""
+    target, delivery = call.open.target, call.delivery
+    record = journal_pb2.CallRecord(
+        step=delivery.run.step if delivery is not None else 0,
+        key=call.key,
+        method=call.method.path,
+        provider=target.bot or call.provider_name,
+        digest=call.digest,
+        body=result.body,
+        time=stamp(now),
+        duration_micros=int((time.monotonic() - call.started) * 1e6),
+        possibly_repeated=result.possibly_repeated,
+    )
+    if result.error is not None:
+        record.error.CopyFrom(result.error)
+    own = delivery is not None and same_chat(target.chat, delivery.run.event.chat)
+    if target.HasField("chat") and not own:
+        record.chat.CopyFrom(target.chat)
+    return record
 
 
 def answer_peer(peer: Peer, call_id: int, result: Result) -> None:

@@ -6,26 +6,24 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from jackfield.v1 import access_pb2, error_pb2, frame_pb2, journal_pb2
+from jackfield.v1 import access_pb2, error_pb2, frame_pb2
 
 from ..bus.bus import Bus
 from ..bus.model import Delivery
-from ..errors import Refused, problem, to_wire
-from ..journal.times import stamp
-from .answers import answer_peer, outcome_unknown, replayed, same_chat, stamp_chat
+from ..errors import KernelError, Refused, problem, to_wire
+from .answers import answer_peer, outcome_unknown, record_of, replayed, same_chat, stamp_chat
 from .call import Answer, Call, Peer, Result
+from .kept import KeptResults
 from .methods import Method, method_of
+from .outbox import MAX_WAITING, Outbox
 
 log = logging.getLogger(__name__)
 
 DEFAULT_TIMEOUT = 60.0
-MAX_OUTBOX = 1_000
-"""Calls that wait for one provider; more is OVERLOADED."""
 
 KERNEL = "kernel"
 
@@ -37,16 +35,12 @@ class Directory(Protocol):
         """Plugin id of a bot's adapter; None for a bot that does not exist."""
         ...
 
-    def is_open(self, bot: str) -> bool:
-        """Whether the bot's adapter opened it: before that it knows nothing of the bot."""
-        ...
-
     def provider_of(self, service: str) -> list[str]:
         """Plugin ids that provide a service."""
         ...
 
-    def peer(self, plugin: str) -> Peer | None:
-        """The attached session of a plugin that can take calls."""
+    def peer(self, plugin: str, bot: str = "") -> Peer | None:
+        """The attached session of a plugin that can take calls; with `bot` the one that has it open."""
         ...
 
     def installed(self, plugin: str) -> bool:
@@ -61,12 +55,21 @@ KernelMethod = Callable[[Peer, Call], None]
 class Broker:
     """All calls in flight. Runs on the event loop and waits for nothing."""
 
-    def __init__(self, bus: Bus, directory: Directory, journal_time: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        directory: Directory,
+        kept: KeptResults,
+        journal_time: Callable[[], float],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
         self._bus = bus
         self._directory = directory
+        self._kept = kept
+        self._tasks = tasks
         self._now = journal_time
         self._keyed: dict[tuple[str, str], Call] = {}
-        self._outbox: dict[str, dict[str, deque[Call]]] = {}
+        self.outbox = Outbox()
         self._rpc_id = 1
         self.kernel_methods: dict[str, KernelMethod] = {}
         self.on_kernel_closed: Callable[[Call], None] = lambda call: None
@@ -94,8 +97,12 @@ class Broker:
                 self.on_denied(peer.plugin, frame.method, refusal.metadata["grant"])
             answer(Result(error=error))
             return
-        if call is not None:
-            peer.opened[frame.call_id] = call
+        if call is None:
+            return
+        peer.opened[frame.call_id] = call
+        if call.delivery is None and call.key and call.provider_name != KERNEL:
+            self._tasks.create_task(self._start_once(call), name=f"kept result of {call.key}")
+        else:
             self._start(call)
 
     def _prepare(self, peer: Peer, frame: frame_pb2.CallOpen, answer: Answer) -> Call | None:
@@ -213,8 +220,9 @@ class Broker:
         target: frame_pb2.CallTarget | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         caller: str = KERNEL,
+        session: Peer | None = None,
     ) -> asyncio.Future[bytes]:
-        """A unary call of the kernel itself. The future fails with `CallFailed`."""
+        """A unary call of the kernel itself, to one `session` or to whoever serves. The future fails with `CallFailed`."""
         method = method_of(path)
         assert method is not None
         frame = frame_pb2.CallOpen(method=path, target=target, body=body, half_closed=True)
@@ -229,17 +237,38 @@ class Broker:
             else:
                 future.set_result(result.body)
 
-        self._start(Call(method, frame, provider, caller, "", b"", [answer], time.monotonic()))
+        self._start(
+            Call(method, frame, provider, caller, "", b"", [answer], time.monotonic(), pinned=session)
+        )
         return future
 
     # Forwarding -----------------------------------------------------------------------------------------------------
 
-    def _start(self, call: Call) -> None:
+    async def _start_once(self, call: Call) -> None:
+        """Outside a delivery: start the call unless its result is kept."""
+        self._set_deadline(call)
+        try:
+            known = await self._kept.find(call.scope, call.key)
+        except KernelError as error:
+            self.fail(call, to_wire(error))
+            return
+        if call.timer is None:
+            return
+        if known is not None:
+            self._close(call, replayed(known, changed=known.digest != call.digest))
+        else:
+            self._start(call)
+
+    def _set_deadline(self, call: Call) -> None:
         frame = call.open
         timeout = DEFAULT_TIMEOUT
         if frame.HasField("timeout"):
             timeout = frame.timeout.seconds + frame.timeout.nanos / 1e9
         call.timer = asyncio.get_running_loop().call_later(timeout, self._late, call)
+
+    def _start(self, call: Call) -> None:
+        if call.timer is None:
+            self._set_deadline(call)
         own = self.kernel_methods.get(call.method.path) if call.provider_name == KERNEL else None
         if own is not None and call.caller is not None:
             own(call.caller, call)
@@ -252,26 +281,27 @@ class Broker:
 
     def _provider_for(self, call: Call) -> Peer | None:
         """The session that takes the call now; None while it is away, has all it takes, or has not opened the bot."""
-        provider = self._directory.peer(call.provider_name)
-        if provider is None or len(provider.provides) >= provider.window().calls:
-            return None
         bot = call.open.target.bot
-        if bot and call.method.access != access_pb2.ACCESS_KERNEL and not self._directory.is_open(bot):
+        if bot and call.method.access == access_pb2.ACCESS_KERNEL:
+            bot = ""
+        provider = call.pinned or self._directory.peer(call.provider_name, bot)
+        if provider is None or len(provider.provides) >= provider.window().calls:
             return None
         return provider
 
     def _wait(self, call: Call) -> None:
         """Wait for the provider until the deadline instead of failing at once."""
-        outbox = self._outbox.setdefault(call.provider_name, {}).setdefault(call.open.target.bot, deque())
-        if len(outbox) >= MAX_OUTBOX:
+        if not self.outbox.add(call):
             self.fail(
-                call, problem("OVERLOADED", f"{len(outbox)} calls wait for {call.provider_name} already")
+                call, problem("OVERLOADED", f"{MAX_WAITING} calls wait for {call.provider_name} already")
             )
-            return
-        outbox.append(call)
 
     def _forward(self, call: Call, provider: Peer) -> None:
-        call.provider = provider
+        if call.cut and call.cut != provider.instance:
+            # Another generation took over before the one that held the call came back.
+            self._unknown(call)
+            return
+        call.provider, call.cut = provider, ""
         call.provider_id = provider.next_call_id()
         provider.provides[call.provider_id] = call
         frame = frame_pb2.Frame()
@@ -303,9 +333,9 @@ class Broker:
 
     def provider_ready(self, plugin: str) -> None:
         """A provider can take (more) calls, or opened a bot."""
-        for outbox in self._outbox.get(plugin, {}).values():
-            while outbox and (provider := self._provider_for(outbox[0])) is not None:
-                call = outbox.popleft()
+        for queue in self.outbox.queues(plugin):
+            while queue and (provider := self._provider_for(queue[0])) is not None:
+                call = queue.popleft()
                 if call.timer is not None:
                     self._forward(call, provider)
 
@@ -348,39 +378,19 @@ class Broker:
         error = end.error if end.HasField("error") else None
         self.on_finished(call.method.path, time.monotonic() - call.started, error is not None)
         result = Result(end.body, error, possibly_repeated=end.possibly_repeated or call.possibly_repeated)
-        delivery = call.delivery
-        if delivery is None or not call.key or (error is not None and error.retryable):
-            self._close(call, result)
-            peer.recorded(end.call_id)
+        done = partial(self._recorded, call, result, peer, end.call_id)
+        if not call.key or (error is not None and error.retryable):
+            done()
+        elif call.delivery is not None:
+            self._bus.record(call.delivery, record_of(call, result, self._now()), done)
         else:
-            done = partial(self._recorded, call, result, peer, end.call_id)
-            self._bus.record(delivery, self._record(call, result), done)
+            self._kept.keep(call.scope, record_of(call, result, self._now()), done)
         self.provider_ready(peer.plugin)
         return True
 
     def _recorded(self, call: Call, result: Result, provider: Peer, call_id: int) -> None:
         self._close(call, result)
         provider.recorded(call_id)
-
-    def _record(self, call: Call, result: Result) -> journal_pb2.CallRecord:
-        assert call.delivery is not None
-        target = call.open.target
-        record = journal_pb2.CallRecord(
-            step=call.delivery.run.step,
-            key=call.key,
-            method=call.method.path,
-            provider=target.bot or call.provider_name,
-            digest=call.digest,
-            body=result.body,
-            time=stamp(self._now()),
-            duration_micros=int((time.monotonic() - call.started) * 1e6),
-            possibly_repeated=result.possibly_repeated,
-        )
-        if result.error is not None:
-            record.error.CopyFrom(result.error)
-        if target.HasField("chat") and not same_chat(target.chat, call.delivery.run.event.chat):
-            record.chat.CopyFrom(target.chat)
-        return record
 
     def forever(self, call: Call) -> None:
         """A watch: it lasts until its caller cancels it or is gone."""
@@ -434,14 +444,12 @@ class Broker:
             call.provider.send(
                 frame_pb2.Frame(cancel=frame_pb2.Cancel(call_id=call.provider_id, error=error))
             )
-        outbox = self._outbox.get(call.provider_name, {}).get(call.open.target.bot)
-        if outbox and call in outbox:
-            outbox.remove(call)
+        self.outbox.remove(call)
 
     # Sessions -------------------------------------------------------------------------------------------------------
 
     def lost(self, peer: Peer) -> None:
-        """A session is gone: its own calls go on without it; those it provided are repeated or failed."""
+        """A stream ended: its own calls go on without it; those it provided wait for the process to come back."""
         for call in list(peer.opened.values()):
             call.caller = None
             if call.provider_name == KERNEL or (call.streaming and call.provider is not None):
@@ -452,11 +460,27 @@ class Broker:
         peer.provides.clear()
         for call in provided:
             call.provider = None
-            if call.streaming or call.open.on_unknown != frame_pb2.ON_UNKNOWN_REPEAT:
+            if call.streaming:
                 self.fail(call, outcome_unknown(call))
-            else:
-                call.possibly_repeated = True
+            elif call.key:
+                # The same process may come back: under the key it answers from what it kept, and acts once.
+                call.cut = peer.instance
                 self._wait(call)
+            else:
+                self._unknown(call)
+
+    def gone(self, plugin: str, instance: str) -> None:
+        """A process of a provider ended: nobody will ever know what became of the calls that it held."""
+        for call in self.outbox.take_cut(plugin, instance):
+            self._unknown(call)
+
+    def _unknown(self, call: Call) -> None:
+        call.cut = ""
+        if call.open.on_unknown == frame_pb2.ON_UNKNOWN_REPEAT:
+            call.possibly_repeated = True
+            self._wait(call)
+        else:
+            self.fail(call, outcome_unknown(call))
 
 
 class CallFailed(Exception):

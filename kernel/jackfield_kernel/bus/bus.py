@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from jackfield.v1 import error_pb2, event_pb2, frame_pb2, journal_pb2, router_pb2
@@ -22,6 +22,7 @@ from .emitted import dead_letter_notice, emitted_event
 from .interrupts import Interrupts
 from .limits import Counters, Limits
 from .model import Delivery, Recorded, Run, State
+from .resume import resume
 from .sink import Sink
 from .turns import Turns
 from .waiting import WaitingRoom
@@ -439,6 +440,10 @@ class Bus:
         fence = self.turns.next_fence()
         self.turns.restore(delivery, sink, fence)
         return fence
+
+    def resume(self, sink: Sink, running: Mapping[str, int]) -> list[frame_pb2.Kept]:
+        """Lease to a process of an earlier boot what it still runs, by delivery id and old fence."""
+        return resume(self, sink, running)
 
     def lost(self, deliveries: Iterable[Delivery], reason: str, *, counted: bool) -> None:
         """The sessions that held these are gone. `counted` unless the kernel itself asked the plugin to end."""

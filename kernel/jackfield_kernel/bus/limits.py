@@ -35,3 +35,4 @@ class Counters:
     dropped: int = 0
     interrupted: int = 0
     merged: int = 0
+    resumed: int = 0

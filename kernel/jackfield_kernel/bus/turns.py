@@ -35,6 +35,7 @@ class Turns:
         self.holds: dict[str, str] = {}
         """Why nothing is leased: reasons with their texts. Leasing goes on when there is none."""
         self.leased = 0
+        self.boot = boot
         self._fence = boot << FENCE_COUNTER_BITS
         self._steady = steady
         self._touched: set[str] = set()

@@ -26,6 +26,8 @@ OWN_VERBS = (
     ("run", "Start the kernel and the plugins."),
     ("status", "Show what runs, what waits and what is wrong."),
     ("stop", "Stop the kernel in order."),
+    ("restart", "Restart the kernel; plugins go on meanwhile."),
+    ("service", "Install the kernel as a service of systemd."),
     ("doctor", "Check this machine, and say what would go wrong."),
     ("paths", "Show where everything is kept."),
     ("plugin", "Install, enable, look into plugins."),

@@ -19,6 +19,7 @@ from ..config import data_directory, load_config
 from ..errors import KernelError
 from ..hooks import Hooks
 from ..paths import DataPaths, RuntimePaths, runtime_paths
+from ..supervisor.adopted import read_record
 from ..telemetry.logs import configure
 from ..telemetry.redaction import Redactor
 from .failure import Failure, of_kernel, print_failure
@@ -66,18 +67,28 @@ def run(
     place = Place(DataPaths(root), runtime_paths(root, os.environ), settings, os.environ, memory, redactor)
     hooks = Hooks()
     hooks.load_entry_points()
-    raise typer.Exit(asyncio.run(serve(place, hooks)))
-
-
-async def serve(place: Place, hooks: Hooks) -> int:
-    """Run a kernel until a signal or Admin ends it; return the exit code. Failures at start are printed."""
     kernel = Kernel(place, hooks)
+    code = asyncio.run(serve(kernel, place))
+    if kernel.starts_again and not code:
+        _start_again()
+    raise typer.Exit(code)
+
+
+def _start_again() -> None:
+    """Become the kernel that is installed now: same process, so that a service or terminal notices nothing."""
+    # Whatever a library left open without close-on-exec must not pile up over restarts.
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+async def serve(kernel: Kernel, place: Place) -> int:
+    """Run a kernel until a signal or Admin ends it; return the exit code. Failures at start are printed."""
     loop = asyncio.get_running_loop()
     signals = iter(range(sys.maxsize))
 
     def on_signal() -> None:
         if next(signals):
-            _force()
+            _force(place.data)
         log.info("stopping: plugins finish what they do; press Ctrl-C again to end them at once")
         kernel.stop()
 
@@ -106,12 +117,16 @@ async def _greet_once_started(kernel: Kernel, runtime: RuntimePaths) -> None:
     await greet(f"unix:{runtime.admin_socket}")
 
 
-def _force() -> None:
-    """End at once, with everything that we started: what is not durable was never acknowledged."""
-    for child in psutil.Process().children(recursive=True):
+def _force(data: DataPaths) -> None:
+    """End at once, with everything that we started or took over: what is not durable was never acknowledged."""
+    records = [record for path in data.running().glob("*.json") if (record := read_record(path))]
+    for pid in (os.getpid(), *(record.pid for record in records if record.lives())):
         try:
-            child.kill()
-        except psutil.NoSuchProcess:
+            for child in psutil.Process(pid).children(recursive=True):
+                child.kill()
+            if pid != os.getpid():
+                os.kill(pid, signal.SIGKILL)
+        except (psutil.NoSuchProcess, ProcessLookupError):
             continue
     os._exit(FORCED)
 

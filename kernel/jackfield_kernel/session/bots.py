@@ -14,6 +14,7 @@ from ..config import BotSpec
 from ..errors import problem
 from ..state.credentials import LEASE_SECONDS, Credentials, Unique
 from .border import contained
+from .checkpoints import Checkpoints
 from .session import Session
 from .values import plain_struct
 
@@ -37,6 +38,7 @@ class Bot:
     state: frame_pb2.BotState.ValueType = frame_pb2.BOT_STATE_STOPPED
     reason: error_pb2.Error | None = None
     open_on: Session | None = None
+    opened_as: BotSpec | None = None
     failures: int = 0
     retry: asyncio.TimerHandle | None = field(default=None, repr=False)
 
@@ -48,7 +50,7 @@ class Bots:
         self,
         broker: Broker,
         sessions: Callable[[str], Session | None],
-        checkpoint: Callable[[str], bytes],
+        checkpoints: Checkpoints,
         tasks: asyncio.TaskGroup,
         on_change: Callable[[], None],
         credentials: Credentials,
@@ -56,21 +58,24 @@ class Bots:
         self.bots: dict[str, Bot] = {}
         self._broker = broker
         self._sessions = sessions
-        self._checkpoint = checkpoint
+        self._checkpoints = checkpoints
         self._tasks = tasks
         self._changed = on_change
         self._credentials = credentials
         credentials.lost = self._lost
+        self.on_stuck: Callable[[str, str], None] = lambda instance, why: None
+        """Told of an adapter's process that does not do what closing a bot needs."""
 
     def adapter_of(self, name: str) -> str | None:
         """Plugin id of a bot's adapter; None for a bot that does not exist."""
         bot = self.bots.get(name)
         return bot.spec.adapter if bot is not None and bot.spec.adapter else None
 
-    def is_open(self, name: str) -> bool:
-        """Whether the adapter's present process opened the bot."""
+    def open_on(self, name: str) -> Session | None:
+        """The session of the adapter that has the bot open, if it can take calls."""
         bot = self.bots.get(name)
-        return bot is not None and bot.open_on is not None
+        session = bot.open_on if bot is not None else None
+        return session if session is not None and session.ready else None
 
     def set(self, specs: Iterable[BotSpec]) -> None:
         """The bots that should exist now. Changed ones are opened anew, vanished ones closed."""
@@ -91,27 +96,72 @@ class Bots:
         self._changed()
 
     def adapter_ready(self, session: Session) -> None:
-        """An adapter can work: open its bots, but for those that are still open in its process."""
+        """An adapter can work: open its bots, but for those that are still open in its process.
+
+        What an earlier kernel opened is opened again: OpenBot with the same configuration changes nothing, with another one it
+        makes the adapter follow.
+        """
         for bot in self.bots.values():
             if bot.spec.adapter != session.plugin:
                 continue
-            if bot.spec.name in session.open_bots and bot.spec.usable:
+            still_open = bot.spec.name in session.open_bots and bot.spec.usable
+            if still_open and bot.opened_as == bot.spec:
                 self._opened(bot, session)
-                work = contained(self._hold_open(bot, bot.spec), f"credential of bot {bot.spec.name}")
-                self._tasks.create_task(work, name=f"credential of {bot.spec.name}")
-                continue
-            self._consider(bot)
+            else:
+                self._consider(bot)
 
-    def adapter_gone(self, plugin: str, reason: str) -> None:
-        """An adapter's session ended: its bots wait for it."""
+    def adapter_gone(self, session: Session, reason: str, *, serves: bool) -> None:
+        """An adapter's session ended: its bots wait for it. `serves`: new bots would have gone to it."""
         for bot in self.bots.values():
-            if bot.spec.adapter == plugin and bot.spec.usable:
+            if bot.spec.adapter != session.plugin or not bot.spec.usable:
+                continue
+            if bot.open_on is session or (serves and bot.open_on is None):
                 bot.open_on = None
                 self._enter(
                     bot,
                     frame_pb2.BOT_STATE_CONNECTING,
                     problem("UNAVAILABLE", f"its adapter is away: {reason}"),
                 )
+
+    async def hand_over(self, earlier: Session, told: Callable[[str], None]) -> None:
+        """Move the bots of an adapter, one by one, from an earlier generation to the one that serves."""
+        for bot in list(self.bots.values()):
+            spec = bot.spec
+            if spec.adapter != earlier.plugin or spec.name not in earlier.open_bots:
+                continue
+            told(spec.name)
+            bot.open_on = None
+            self._enter(
+                bot, frame_pb2.BOT_STATE_CONNECTING, problem("UNAVAILABLE", "its adapter is being upgraded")
+            )
+            closed = await self._closed(spec, earlier, adapter_bot_pb2.CLOSE_REASON_HANDOVER)
+            earlier.open_bots.discard(spec.name)
+            session = self._sessions(spec.adapter)
+            if closed and bot.spec is spec and session is not None and session.ready:
+                self._enter(bot, frame_pb2.BOT_STATE_CONNECTING, None)
+                session.open_bots.add(spec.name)
+                await self._open(bot, spec, session)
+
+    def reopen(self, bot: Bot, why: str) -> None:
+        """Close an open bot and open it again from its checkpoint; an adapter that cannot even close it is stuck."""
+        session = bot.open_on
+        if session is None:
+            return
+        bot.open_on = None
+        self._enter(bot, frame_pb2.BOT_STATE_CONNECTING, problem("UNAVAILABLE", why))
+        work = contained(self._reopened(bot, session), f"opening bot {bot.spec.name} again")
+        self._tasks.create_task(work, name=f"reopen {bot.spec.name}")
+
+    async def _reopened(self, bot: Bot, session: Session) -> None:
+        spec = bot.spec
+        if not await self._closed(spec, session, adapter_bot_pb2.CLOSE_REASON_CONFIGURATION):
+            self.on_stuck(
+                session.instance, f"It did not close the bot {spec.name} within {OPEN_TIMEOUT:g} s."
+            )
+            return
+        if bot.spec is spec and self._sessions(spec.adapter) is session:
+            self._enter(bot, frame_pb2.BOT_STATE_CONNECTING, None)
+            await self._open(bot, spec, session)
 
     def reported(self, session: Session, report: frame_pb2.BotReport) -> None:
         """What an adapter says about a bot of its own."""
@@ -143,8 +193,9 @@ class Bots:
             self._enter(bot, frame_pb2.BOT_STATE_CONNECTING, waiting)
             return
         self._enter(bot, frame_pb2.BOT_STATE_CONNECTING, None)
+        still_open = spec.name in session.open_bots
         session.open_bots.add(spec.name)
-        work = contained(self._open(bot, spec, session), f"opening bot {spec.name}")
+        work = contained(self._open(bot, spec, session, still_open=still_open), f"opening bot {spec.name}")
         self._tasks.create_task(work, name=f"open {spec.name}")
 
     async def _held(self, spec: BotSpec) -> error_pb2.Error | None:
@@ -152,12 +203,6 @@ class Bots:
         return await self._credentials.hold(
             spec.name, [Unique(spec.platform, key, value) for key, value in spec.unique]
         )
-
-    async def _hold_open(self, bot: Bot, spec: BotSpec) -> None:
-        """A bot is open in its process already, which an earlier kernel started."""
-        error = await self._held(spec)
-        if error is not None and bot.spec is spec:
-            self._lost(spec.name, error)
 
     def _lost(self, name: str, error: error_pb2.Error) -> None:
         """Somebody else has the credential of an open bot: close it, and open it again once that is free."""
@@ -172,22 +217,30 @@ class Bots:
         self._enter(bot, frame_pb2.BOT_STATE_FAILED, error)
         bot.retry = asyncio.get_running_loop().call_later(HELD_WAIT, self._consider, bot)
 
-    async def _open(self, bot: Bot, spec: BotSpec, session: Session) -> None:
+    async def _open(self, bot: Bot, spec: BotSpec, session: Session, *, still_open: bool = False) -> None:
+        """`still_open`: the adapter's process has it open, from an earlier kernel."""
         error = await self._held(spec)
         if bot.spec is not spec or self._sessions(spec.adapter) is not session:
             return
         if error is not None:
-            session.open_bots.discard(spec.name)
             self._refused(bot, error)
+            session.open_bots.discard(spec.name)
+            if still_open:
+                await self._closed(spec, session, adapter_bot_pb2.CLOSE_REASON_LEASE_LOST)
             return
-        request = adapter_bot_pb2.OpenBotRequest(bot=spec.name, checkpoint=self._checkpoint(spec.name))
+        request = adapter_bot_pb2.OpenBotRequest(bot=spec.name, checkpoint=self._checkpoints.of(spec.name))
         if spec.unique:
             request.lease_duration.FromMilliseconds(int(LEASE_SECONDS * 1000))
         request.config.CopyFrom(plain_struct(spec.config.values))
         target = frame_pb2.CallTarget(bot=spec.name)
         try:
             await self._broker.request(
-                spec.adapter, OPEN, request.SerializeToString(), target=target, timeout=OPEN_TIMEOUT
+                spec.adapter,
+                OPEN,
+                request.SerializeToString(),
+                target=target,
+                timeout=OPEN_TIMEOUT,
+                session=session,
             )
         except CallFailed as failure:
             if bot.spec is spec and self._sessions(spec.adapter) is session:
@@ -201,7 +254,7 @@ class Bots:
 
     def _opened(self, bot: Bot, session: Session) -> None:
         """Calls that waited for the bot go to its adapter."""
-        bot.open_on = session
+        bot.open_on, bot.opened_as = session, bot.spec
         self._broker.provider_ready(session.plugin)
 
     def _failed(self, bot: Bot, error: error_pb2.Error) -> None:
@@ -221,7 +274,7 @@ class Bots:
     def _close(
         self,
         bot: Bot,
-        reason: adapter_bot_pb2.CloseReason.ValueType = adapter_bot_pb2.CLOSE_REASON_UNSPECIFIED,
+        reason: adapter_bot_pb2.CloseReason.ValueType = adapter_bot_pb2.CLOSE_REASON_REMOVED,
     ) -> None:
         if bot.retry is not None:
             bot.retry.cancel()
@@ -233,21 +286,40 @@ class Bots:
             return
         session.open_bots.discard(bot.spec.name)
         bot.open_on = None
-        work = contained(self._closed(bot.spec, reason), f"closing bot {bot.spec.name}")
+        work = contained(self._closed_for_good(bot.spec, session, reason), f"closing bot {bot.spec.name}")
         self._tasks.create_task(work, name=f"close {bot.spec.name}")
 
-    async def _closed(self, spec: BotSpec, reason: adapter_bot_pb2.CloseReason.ValueType) -> None:
-        request = adapter_bot_pb2.CloseBotRequest(bot=spec.name, reason=reason)
-        target = frame_pb2.CallTarget(bot=spec.name)
-        try:
-            await self._broker.request(
-                spec.adapter, CLOSE, request.SerializeToString(), target=target, timeout=OPEN_TIMEOUT
-            )
-        except CallFailed as failure:
-            log.warning("bot %s did not close: %s", spec.name, failure)
+    async def _closed_for_good(
+        self, spec: BotSpec, session: Session, reason: adapter_bot_pb2.CloseReason.ValueType
+    ) -> None:
+        await self._closed(spec, session, reason)
         bot = self.bots.get(spec.name)
         if bot is None or not bot.spec.usable:
             await self._credentials.release(spec.name)
+
+    async def _closed(
+        self, spec: BotSpec, session: Session, reason: adapter_bot_pb2.CloseReason.ValueType
+    ) -> bool:
+        """Close a bot where it is open and keep its checkpoint; False when the adapter did not confirm."""
+        if session.closed.is_set():
+            return True
+        request = adapter_bot_pb2.CloseBotRequest(bot=spec.name, reason=reason)
+        target = frame_pb2.CallTarget(bot=spec.name)
+        try:
+            answer = await self._broker.request(
+                spec.adapter,
+                CLOSE,
+                request.SerializeToString(),
+                target=target,
+                timeout=OPEN_TIMEOUT,
+                session=session,
+            )
+        except CallFailed as failure:
+            log.warning("bot %s did not close: %s", spec.name, failure)
+            return session.closed.is_set()
+        if checkpoint := adapter_bot_pb2.CloseBotResponse.FromString(answer).checkpoint:
+            await self._checkpoints.keep(spec.name, checkpoint)
+        return True
 
     def _enter(self, bot: Bot, state: frame_pb2.BotState.ValueType, reason: error_pb2.Error | None) -> None:
         if bot.state == state and bot.reason == reason:

@@ -58,8 +58,18 @@ class Endpoints:
         self._streams = streams
         self._servers: dict[str, grpc.aio.Server] = {}
 
-    async def open(self, plugin: str) -> Endpoint:
+    async def open(self, plugin: str, *, external: bool) -> Endpoint:
         """Listen for the plugin and give it a fresh secret. An open socket is kept."""
+        return Endpoint(await self._listen(plugin), self._identities.new_secret(plugin, also=external))
+
+    async def reopen(self, plugin: str) -> bool:
+        """Listen for a process of an earlier kernel; False when its resume token is not known."""
+        if not self._identities.known(plugin):
+            return False
+        await self._listen(plugin)
+        return True
+
+    async def _listen(self, plugin: str) -> str:
         path = self._paths.plugin_socket(plugin)
         if plugin not in self._servers:
             self._paths.prepare_plugin(plugin)
@@ -69,7 +79,7 @@ class Endpoints:
             server.add_insecure_port(f"unix:{path}")
             await server.start()
             self._servers[plugin] = server
-        return Endpoint(f"unix:{path}", self._identities.new_secret(plugin))
+        return f"unix:{path}"
 
     async def close(self, plugin: str) -> None:
         """The plugin's process ended: end what is left of its stream. The socket stays for its next start."""

@@ -64,6 +64,11 @@ class Running(Protocol):
         """When it started, Unix time in seconds as the operating system reports it."""
         ...
 
+    @property
+    def gone(self) -> bool:
+        """Whether the plugin's main process has ended."""
+        ...
+
     async def wait(self) -> Exit:
         """Return how the plugin's main process ended; may be awaited any number of times, also afterwards."""
         ...

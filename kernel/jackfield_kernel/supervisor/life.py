@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..paths import private_directory
+from .adopted import AdoptedProcess, RunRecord, birth_of, end_leftover, read_record
 from .bootstrap import Bootstrap, remove_bootstrap, write_bootstrap
 from .environment import command_line, plugin_environment
 from .errors import LaunchFailed
@@ -42,7 +43,7 @@ class PluginLife:
         self.reason = spec.error or spec.hold or Reason("NOT_STARTED")
         self._around = around
         self._gate = gate
-        self._listener = listener
+        self.listener = listener
         self._living = False
         self._policy = RestartPolicy(_rules(spec, around.rules), around.clock, around.dice)
         self._wanted = spec.error is None and spec.hold is None
@@ -61,6 +62,8 @@ class PluginLife:
         """Live until cancelled. Cancelling leaves the process alone, for the next kernel to adopt."""
         self._living = True
         try:
+            if not self._wanted:
+                await self._end_leftover()
             await self._live()
         finally:
             # Whoever waits for an end must not wait for a life that is over.
@@ -119,7 +122,7 @@ class PluginLife:
 
     def attached(self, link: Link) -> None:
         """The control stream opened; the bootstrap secret is used up."""
-        remove_bootstrap(self._around.paths.bootstrap(self.spec.name))
+        remove_bootstrap(self._around.paths.bootstrap(self.spec.instance))
         if self._run:
             self._run.attached(link)
             if self.state is State.ACTIVE:
@@ -162,12 +165,17 @@ class PluginLife:
         if self._run and not self._run.was_attached:
             self._run.fail(Reason(reason, text or "Its registration was refused.", _REFUSALS.get(reason, "")))
 
+    def stuck(self, why: str) -> None:
+        """The plugin lives and does not do its work."""
+        if self._run and self.state in (State.STARTING, State.ACTIVE):
+            self._run.fail(Reason("STUCK", why, "Read its last log lines."))
+
     def tick(self, on_time: bool) -> None:
         """One heartbeat interval passed."""
         if self._run is None or self.state not in (State.STARTING, State.ACTIVE):
             return
         if self.spec.watched or self._run.link is None:
-            self._run.tick(self._around.timing.missed, on_time)
+            self._run.tick(self._around.timing.missed * self._policy.grace, on_time)
 
     def excuse(self) -> None:
         """The last crash was explained by a delivery: it does not count towards parking."""
@@ -199,14 +207,14 @@ class PluginLife:
     # One start.
 
     async def _one_run(self) -> Decision | None:
-        name, around = self.spec.name, self._around
+        name, around = self.spec.instance, self._around
         run = self._run = Run(around.clock())
         self._starts += 1
         self._enter(State.STARTING, Reason("LAUNCHING"))
         try:
             run.on_attached = await self._gate.enter()
             try:
-                if self._drain is None:
+                if self._drain is None and not await self._take_over(run):
                     await self._launch(run)
             except LaunchFailed as error:
                 return await self._bury(
@@ -226,13 +234,35 @@ class PluginLife:
             self._run = None
             run.on_attached()
             remove_bootstrap(around.paths.bootstrap(name))
+            if run.running is None or run.running.gone:
+                around.paths.running(name).unlink(missing_ok=True)
             await around.endpoints.close(name)
+
+    async def _take_over(self, run: Run) -> bool:
+        """Go on with the process that an earlier kernel started, where it fits what is wanted now."""
+        name, spec, around = self.spec.instance, self.spec, self._around
+        record = read_record(around.paths.running(name))
+        if record is None or spec.manifest is None or self._starts > 1:
+            return False
+        fits = record.digest == spec.manifest.digest and record.launcher == spec.launcher
+        if not fits or not await around.endpoints.reopen(name):
+            await self._end_leftover()
+            return False
+        try:
+            run.running = AdoptedProcess(record)
+        except ProcessLookupError:
+            return False
+        self._say(Reason("ADOPTED", "It runs since before the kernel's start and is expected to attach."))
+        return True
+
+    async def _end_leftover(self) -> None:
+        await end_leftover(self._around.paths.running(self.spec.instance), self._around.timing.term)
 
     async def _launch(self, run: Run) -> None:
         spec, around, paths = self.spec, self._around, self._around.paths
         assert spec.manifest is not None
-        endpoint = await around.endpoints.open(spec.name)
-        home, bootstrap = private_directory(paths.plugin_home(spec.name)), paths.bootstrap(spec.name)
+        endpoint = await around.endpoints.open(spec.instance, external=spec.launcher == EXTERNAL)
+        home, bootstrap = private_directory(paths.plugin_home(spec.name)), paths.bootstrap(spec.instance)
         log_path = paths.plugin_log(spec.name)
         write_bootstrap(
             bootstrap,
@@ -244,6 +274,7 @@ class PluginLife:
                 around.contract_versions,
                 log_path,
                 home,
+                spec.successor,
             ),
         )
         if spec.launcher == EXTERNAL:
@@ -255,9 +286,13 @@ class PluginLife:
             raise LaunchFailed(f"There is no launcher {spec.launcher}.", remedy=f"Choose one of {known}.")
         env = plugin_environment(around.environ, bootstrap, spec.python_path, around.extra_environment)
         argv = command_line(spec.manifest)
-        run.running = await launcher.start(
+        running = run.running = await launcher.start(
             LaunchSpec(spec.name, argv, env, home, log_path, bootstrap, spec.manifest.limits)
         )
+        record = RunRecord(
+            running.pid, birth_of(running.pid), spec.launcher, spec.manifest.digest, str(bootstrap)
+        )
+        record.write(paths.running(spec.instance))
 
     async def _watch(self, run: Run) -> Reason | None:
         """Wait for an end, a reason to end it or someone's wish; return the reason."""
@@ -347,7 +382,7 @@ class PluginLife:
 
     def _say(self, reason: Reason) -> None:
         self.reason = reason
-        self._listener(self.spec.name, self.state, reason)
+        self.listener(self.spec.name, self.state, reason)
 
 
 def _rules(spec: PluginSpec, rules: RestartRules) -> RestartRules:

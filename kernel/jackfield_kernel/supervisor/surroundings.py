@@ -26,8 +26,17 @@ class Endpoint:
 class EndpointOpener(Protocol):
     """The session room's door for the supervisor."""
 
-    async def open(self, plugin: str) -> Endpoint:
-        """Start to listen for the plugin with a new secret; called before each start."""
+    async def open(self, plugin: str, *, external: bool) -> Endpoint:
+        """Start to listen for the plugin with a new secret; called before each start.
+
+        `external`: someone else starts it, so an earlier process may still be there and go on with what it has.
+        """
+        ...
+
+    async def reopen(self, plugin: str) -> bool:
+        """Listen for a process that an earlier kernel started. False when nothing is known by which it could prove
+        that it is the plugin.
+        """
         ...
 
     async def close(self, plugin: str) -> None:
@@ -59,6 +68,7 @@ class Timing:
     heartbeat: float = 2.0
     missed: int = 3
     drain: float = 10.0
+    upgrade: float = 30.0
     term: float = 3.0
     sweep: float = 0.5
     log_step: float = 0.25

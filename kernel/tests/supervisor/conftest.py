@@ -63,12 +63,21 @@ class FakeEndpoints:
 
     def __init__(self) -> None:
         self.opened: list[str] = []
+        self.reopened: list[str] = []
         self.open_now: set[str] = set()
+        self.known: set[str] = set()
 
-    async def open(self, plugin: str) -> Endpoint:
+    async def open(self, plugin: str, *, external: bool) -> Endpoint:
         self.opened.append(plugin)
         self.open_now.add(plugin)
         return Endpoint(f"unix:/run/{plugin}/s", f"secret-{len(self.opened)}")
+
+    async def reopen(self, plugin: str) -> bool:
+        if plugin not in self.known:
+            return False
+        self.reopened.append(plugin)
+        self.open_now.add(plugin)
+        return True
 
     async def close(self, plugin: str) -> None:
         self.open_now.discard(plugin)

@@ -9,6 +9,7 @@ from .finding import Finding, Surroundings
 from .machine import clock, limits, operating_system, python, sqlite
 from .place import data_directory, disk, journal, running_kernel
 from .ports import configuration_and_ports
+from .survival import survival
 
 CHECKS = (
     operating_system,
@@ -18,6 +19,7 @@ CHECKS = (
     disk,
     journal,
     running_kernel,
+    survival,
     configuration_and_ports,
     clock,
     limits,
