@@ -311,7 +311,8 @@ class Kernel:
                     await running
             await endpoints.close_all()
             liaison.stop()
-            await credentials.release_all()
+            if not self.handing_over:
+                await credentials.release_all()
             await starts.end()
             for chore in chores:
                 chore.cancel()

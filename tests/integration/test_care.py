@@ -17,6 +17,7 @@ from jackfield.v1 import admin_pb2, admin_state_pb2, error_pb2, frame_pb2, kerne
 from jackfield_kernel.bus import starts
 from jackfield_kernel.cli.main import run as jackfield
 from jackfield_kernel.state import collector
+from jackfield_kernel.supervisor.adopted import RunRecord, birth_of
 
 from tests.rig.kernel import Rig, handler_manifest, manifest, routes, rule, running
 from tests.rig.raw import RawPlugin, message_event
@@ -137,6 +138,12 @@ async def test_a_restore_overwrites_nothing_unasked_and_keeps_what_it_replaces(
     assert jackfield(wrong) == 1
     assert "WRONG_KEY" in capsys.readouterr().err
     before = (data / "journal.db").read_bytes()
+    left = data / "running" / "h.json"
+    left.parent.mkdir(exist_ok=True)
+    RunRecord(os.getpid(), birth_of(os.getpid()), "process", "", "").write(left)
+    assert jackfield(["restore", str(target), "--data", str(data), "--force"]) == 1
+    assert f"h (pid {os.getpid()})" in capsys.readouterr().err
+    left.unlink()
     assert jackfield(["restore", str(target), "--data", str(data), "--force", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert (Path(result["replaced"]) / "journal.db").read_bytes() == before

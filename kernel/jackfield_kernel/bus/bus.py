@@ -351,12 +351,8 @@ class Bus:
 
     def _dead(self, delivery: Delivery, error: error_pb2.Error) -> None:
         self.counters.dead += 1
-        log.warning(
-            "dead letter %s: %s",
-            delivery.id,
-            error.message,
-            extra={"handler": delivery.rule.handler, "reason": error.reason},
-        )
+        extra = {"handler": delivery.rule.handler, "reason": error.reason}
+        log.warning("dead letter %s: %s", delivery.id, error.message, extra=extra)
         self.finish(delivery, DEAD, error=error)
 
     def finish(
@@ -379,8 +375,7 @@ class Bus:
             error=error,
         )
         dead = state == DEAD
-        kept = self.limits.dead_kept
-        puts = (ledger.dead_put(delivery, record, kept and self._clock.now() + kept),) if dead else ()
+        puts = (ledger.dead_put(delivery, record, self._clock.now(), self.limits.dead_kept),) if dead else ()
         self.journal.submit(
             Unit((record,), puts=puts), lambda _: self._ended(delivery, stop=not dead, dead=dead)
         )

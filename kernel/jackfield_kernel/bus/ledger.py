@@ -104,8 +104,11 @@ def restored() -> error_pb2.Error:
     return problem("RESTORED", text, remedy="Look at it, then `jackfield dead replay` or `dead discard`.")
 
 
-def dead_put(delivery: Delivery, outcome: Record, expires_at: float = 0.0) -> Put:
-    """The dead letter, complete, so that it can be shown and replayed when the log has forgotten its event."""
+def dead_put(delivery: Delivery, outcome: Record, now: float, kept: float) -> Put:
+    """The dead letter, complete, so that it can be shown and replayed when the log has forgotten its event.
+
+    `kept`: seconds for which it stays, 0 for ever.
+    """
     run = delivery.run
     assert run.rules is not None
     letter = journal_pb2.DeadRecord(
@@ -120,7 +123,7 @@ def dead_put(delivery: Delivery, outcome: Record, expires_at: float = 0.0) -> Pu
         outcome=journal_pb2.OutcomeRecord.FromString(outcome.body),
         merged=[member.event for member in delivery.merged],
     )
-    return Put(DEAD_BUCKET, delivery.id, letter.SerializeToString(), expires_at)
+    return Put(DEAD_BUCKET, delivery.id, letter.SerializeToString(), now + kept if kept else 0.0)
 
 
 __all__ = [

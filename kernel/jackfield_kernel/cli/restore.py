@@ -18,6 +18,7 @@ from ..config import data_directory
 from ..journal.sqlite.restored import inspect, renew
 from ..paths import BACKUP_FORMAT, BACKUP_NOTE, DataPaths, KernelLock
 from ..state.keyfile import VARIABLE, decoded, key_id
+from ..supervisor.adopted import read_record
 from .failure import Failure
 from .lazy import new_app
 from .options import Data, Json
@@ -122,11 +123,20 @@ def _check_place(root: Path, *, force: bool) -> None:
 
 @contextmanager
 def _stopped(root: Path) -> Iterator[None]:
-    """While no kernel runs on `root`. Raises DataDirectoryLocked."""
+    """While neither a kernel nor a plugin that one left behind runs on `root`. Raises DataDirectoryLocked, Failure."""
     if not root.exists():
         yield
         return
     with KernelLock(DataPaths(root).lock):
+        records = {path.stem: read_record(path) for path in DataPaths(root).running().glob("*.json")}
+        if left := [
+            f"{name} (pid {one.pid})" for name, one in sorted(records.items()) if one and one.lives()
+        ]:
+            raise Failure(
+                f"Plugins still run that a kernel on {root} left: {', '.join(left)}.",
+                "Start the kernel, which takes them over, and stop it with `jackfield stop`.",
+                "CONFLICT",
+            )
         yield
 
 

@@ -306,6 +306,7 @@ class Installation:
             before = installed.config
             if not before.references:
                 continue
+            # Its own manifest still says what it asks for; only what its references lead to may differ now.
             now = self._registry.add(installed.manifest, trusted=installed.trusted).config
             if bool(before.problems) != bool(now.problems) and name not in self._developed:
                 await self._supervisor.remove(name)

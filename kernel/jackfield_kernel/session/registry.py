@@ -17,6 +17,7 @@ from ..config import KernelConfig, Resolved, resolve_plugin_config
 from ..errors import Refused, problem
 from ..journal.journal import Journal
 from ..journal.log import LogDriver, Put
+from ..journal.reading import every
 from ..manifest import Manifest
 from ..state.quotas import Quota
 from ..state.secrets import SecretStore
@@ -77,7 +78,7 @@ class Registry:
 
     async def load(self) -> None:
         """Read the grants that the operator set."""
-        for plugin, entry in await self._driver.entries(GRANTS_BUCKET):
+        async for plugin, entry in every(self._driver, GRANTS_BUCKET):
             self._set[plugin] = tuple(json.loads(entry.value))
 
     def approved(self) -> set[str]:
