@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import pytest
 from google.protobuf.json_format import MessageToJson
 from jackfield.v1 import adapter_bot_pb2, admin_pb2, admin_state_pb2, error_pb2, kernel_pb2
 from jackfield_kernel.errors import Refused
+from jackfield_kernel.hooks import Hooks, hookimpl
+from jackfield_kernel.state.secrets import Secret
 from jackfield_kernel.telemetry.logs import configure
 
 from tests.rig.kernel import Rig, handler_manifest, manifest, running
@@ -217,3 +220,58 @@ async def test_what_is_no_secret_is_refused(tmp_path: Path, name: str, value: st
         assert (await refusal(rig.admin.SetSecret(request))).reason == "INVALID_ARGUMENT"
         gone = await refusal(rig.admin.RemoveSecret(admin_state_pb2.RemoveSecretRequest(name="none")))
         assert gone.reason == "NOT_FOUND"
+
+
+class Vault:
+    """A store of an extension."""
+
+    name = "vault"
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._settings = settings
+
+    async def open(self) -> None:
+        if self._settings.get("address") != "here":
+            raise Refused("UNAVAILABLE", "the vault does not answer", remedy="Unseal it.")
+
+    def all(self) -> Mapping[str, Secret]:
+        return {"mine": Secret("from the vault", 0.0)}
+
+    async def write(self, changes: Mapping[str, str | None]) -> None:
+        raise Refused("NOT_SUPPORTED", "the vault is read-only", remedy="Write there.")
+
+    async def rotate(self) -> str:
+        raise Refused("NOT_SUPPORTED", "the vault has its own keys", remedy="Rotate there.")
+
+    def key(self) -> tuple[str, str]:
+        return "", ""
+
+
+class Extension:
+    @hookimpl
+    def jackfield_secret_stores(self) -> Mapping[str, Any]:
+        return {"vault": Vault}
+
+
+async def test_a_store_of_an_extension_takes_the_place_of_the_embedded_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooks = Hooks()
+    hooks.register(Extension())
+    monkeypatch.setattr("tests.rig.kernel.Hooks", lambda: hooks)
+    settings = {"store": "vault", "settings": {"address": "here"}}
+    config = {"secrets": settings, "plugins": {"h": {"config": {"key": {"secret": "mine"}}}}}
+    async with running(tmp_path, config=config) as rig:
+        handler = await rig.plugin(handler_manifest(config=CONFIG))
+        assert dict(handler.attached.config.config) == {"key": "from the vault"}
+        listed = await rig.admin.ListSecrets(admin_state_pb2.ListSecretsRequest())
+        assert (listed.store, [one.name for one in listed.secrets]) == ("vault", ["mine"])
+        request = admin_state_pb2.SetSecretRequest(name="mine", value="x")
+        assert (await refusal(rig.admin.SetSecret(request))).reason == "NOT_SUPPORTED"
+        shown = (await rig.admin.CheckConfig(admin_pb2.CheckConfigRequest())).values
+        assert {one.key: one.value for one in shown}["secrets.settings.address"] == '"***"'
+    for broken, reason in (({"store": "none"}, "CONFIG_INVALID"), ({"store": "vault"}, "UNAVAILABLE")):
+        with pytest.raises((Refused, BaseExceptionGroup)) as failure:
+            async with running(tmp_path, config={"secrets": broken}):
+                pass
+        assert refusals(failure.value) == [reason]

@@ -38,7 +38,12 @@ class Unique(NamedTuple):
 
 def credentials_directory() -> Path:
     """The directory that all kernels of this user share, whatever their environment says. Raises DirectoryUnsafe."""
-    return private_directory(Path(f"/tmp/jackfield-{os.getuid()}-credentials"))
+    return private_directory(credentials_path())
+
+
+def credentials_path() -> Path:
+    """Where that directory is. Not below XDG_RUNTIME_DIR, in which a service and a shell of one user differ."""
+    return Path(f"/tmp/jackfield-{os.getuid()}-credentials")
 
 
 class Credentials:
