@@ -24,6 +24,7 @@ from .admin.plugins import PluginsPart
 from .admin.secrets import SecretsPart
 from .admin.views import View, settled
 from .broker.broker import Broker
+from .broker.kept import BUCKET as KEPT_BUCKET
 from .broker.kept import KeptResults
 from .bus.bus import Bus
 from .bus.deadletters import DeadLetters
@@ -152,7 +153,7 @@ class Kernel:
             kv = KeyValues(journal, driver, clock.now, Quotas(driver, registry.quota_of, tasks))
             leases = Leases(journal, driver, clock.now)
             identities, blobs = Identities(journal, driver), Blobs(place.data.blobs, settings.blobs.max_bytes)
-            collector = Collector(blobs, driver, (DEAD_BUCKET,), time.time)
+            collector = Collector(blobs, driver, (DEAD_BUCKET, KEPT_BUCKET), time.time)
             credentials = Credentials(credentials_directory, str(place.data.root), boottime)
 
             # Events and calls.
@@ -313,7 +314,7 @@ class Kernel:
             liaison.stop()
             if not self.handing_over:
                 await credentials.release_all()
-            await starts.end()
+            starts.end()
             for chore in chores:
                 chore.cancel()
 

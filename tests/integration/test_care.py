@@ -148,6 +148,10 @@ async def test_a_restore_overwrites_nothing_unasked_and_keeps_what_it_replaces(
     result = json.loads(capsys.readouterr().out)
     assert (Path(result["replaced"]) / "journal.db").read_bytes() == before
     assert not result["key_missing"]
+    # Cut between its two last steps, and run again: the key is found where the first one put it.
+    data.rename(data.with_name("data.restoring"))
+    assert jackfield(["run", "--data", str(data)]) == 1
+    assert jackfield(["restore", str(target), "--data", str(data)]) == 0
     async with running(tmp_path / "k", config=ROUTES) as rig:
         assert (await rig.admin.ListSecrets(admin_state_pb2.ListSecretsRequest())).secrets
 

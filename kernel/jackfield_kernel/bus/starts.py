@@ -7,7 +7,7 @@ import logging
 from asyncio import sleep as rest
 
 from ..journal.journal import Journal
-from ..journal.log import LogDriver, Put, Unit
+from ..journal.log import LogDriver, Put
 from .turns import Turns
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,8 @@ class Starts:
         entry = await self._driver.get(BUCKET, KEY)
         earlier: list[float] = json.loads(entry.value) if entry is not None else []
         recent = [start for start in earlier if now - start < WITHIN_SECONDS] + [now]
-        await self._journal.write(Unit(puts=(Put(BUCKET, KEY, json.dumps(recent).encode()),)))
+        # Not waited for: a kernel whose disk is full comes up to say so.
+        self._journal.put(Put(BUCKET, KEY, json.dumps(recent).encode()))
         if self._limit and len(recent) >= self._limit:
             text = f"the kernel started {len(recent)} times within {now - recent[0]:.0f} s and did not end in order"
             self._turns.holds[REASON] = text
@@ -46,10 +47,11 @@ class Starts:
     async def resume(self) -> list[str]:
         """Lease again now; returns what is over, for people."""
         ended = self._turns.holds.pop(REASON, None)
-        await self.end()
+        self.end()
         self._turns.flush()
         return [ended] if ended else []
 
-    async def end(self) -> None:
-        """The kernel ends in order, or all is well: earlier starts count no more."""
-        await self._journal.write(Unit(puts=(Put(BUCKET, KEY, None),)))
+    def end(self) -> None:
+        """The kernel ends in order, or all is well: earlier starts count no more. A disk that fails does not hold up the end."""
+        if self._journal.failure is None:
+            self._journal.put(Put(BUCKET, KEY, None))

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from ..config import data_directory
+from ..errors import Refused
 from ..journal.sqlite.restored import inspect, renew
 from ..paths import BACKUP_FORMAT, BACKUP_NOTE, DataPaths, KernelLock
 from ..state.keyfile import VARIABLE, decoded, key_id
@@ -91,24 +92,28 @@ def _note(source: Path) -> dict[str, Any]:
 
 
 def _key(key: Path | None, root: Path, note: dict[str, Any]) -> bytes | None:
-    """The key file to put in place: the one that is named, else the one of the data directory that is replaced."""
-    place = key or DataPaths(root).secret_key
-    if not place.exists():
+    """The key file to put in place: the one that is named, else that of the data directory, or of a restore that was cut."""
+    places = [key] if key else [DataPaths(place).secret_key for place in (root, restoring(root))]
+    for place in places:
+        if not place.exists():
+            if key is not None:
+                raise Failure(f"There is no key file {key}.", "Correct --key.")
+            continue
+        text = place.read_bytes()
+        try:
+            found = key_id(decoded(text.decode("ascii", "replace"), str(place)))
+        except Refused:
+            if key is not None:
+                raise
+            continue
+        if note["key_id"] in ("", found):
+            return text
         if key is not None:
-            raise Failure(f"There is no key file {key}.", "Correct --key.")
-        return None
-    text = place.read_bytes()
-    fits = (
-        not note["key_id"] or key_id(decoded(text.decode("ascii", "replace"), str(place))) == note["key_id"]
-    )
-    if fits:
-        return text
-    if key is not None:
-        raise Failure(
-            f"{key} is not the key of this backup's secrets, whose id is {note['key_id']}.",
-            "Name the key file that was kept with it.",
-            "WRONG_KEY",
-        )
+            raise Failure(
+                f"{key} is not the key of this backup's secrets, whose id is {note['key_id']}.",
+                "Name the key file that was kept with it.",
+                "WRONG_KEY",
+            )
     return None
 
 

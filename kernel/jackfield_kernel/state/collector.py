@@ -1,7 +1,8 @@
 """Which blobs are still named by something, and the removal of those that are not.
 
-A blob lives as long as a record of the log, a dead letter or a plugin's entry contains its id, and a grace longer: between storing
-a blob and committing what names it nothing else protects it. Nothing here is kept on disk: a kernel that dies in between finds out anew.
+A blob lives as long as a record of the log, a dead letter, a kept result or a plugin's entry contains its id, and a grace longer:
+between storing a blob and committing what names it nothing else protects it. Nothing here is kept on disk: a kernel that dies in
+between finds out anew.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -117,3 +119,8 @@ async def test_there_is_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert refused.value.reason == "QUOTA_EXCEEDED"
         await store.write({"a": "new"})
         assert values(store) == {"a": "new", "b": "2"}
+
+
+def test_the_cipher_costs_nothing_where_there_is_no_secret() -> None:
+    code = "import sys, jackfield_kernel.app; sys.exit('cryptography' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
