@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +98,28 @@ async def test_bytes_are_bounded_by_the_grant_and_an_ack_is_refused_whole(tmp_pa
         assert [one.error.reason for one in refused] == ["QUOTA_EXCEEDED"]
         await plugin.done(delivery, writes=[frame_pb2.KvWrite(key="a", delete=True)])
         assert list((await plugin.expect("settled")).settled.fences) == [delivery.fence]
+
+
+async def test_an_entry_with_a_life_time_tells_it_and_is_gone_after_it(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        plugin = await rig.plugin(handler_manifest(grants=["kv"]))
+        await plugin.call(
+            "/jackfield.v1.Kernel/KvWatch", kernel_pb2.KvWatchRequest().SerializeToString(), wait=False
+        )
+        entry = frame_pb2.KvWrite(key="short", value=b"x")
+        entry.ttl.FromMilliseconds(50)
+        end = await plugin.call(WRITE, kernel_pb2.KvWriteRequest(writes=[entry]).SerializeToString())
+        assert not end.error.reason
+        seen = kernel_pb2.KvWatchResponse.FromString((await plugin.expect("call_message")).call_message.body)
+        assert (seen.entry.key, seen.entry.HasField("expire_time")) == ("short", True)
+
+        async def gone() -> bool:
+            get = kernel_pb2.KvGetRequest(key="short").SerializeToString()
+            return (await plugin.call("/jackfield.v1.Kernel/KvGet", get)).error.reason == "NOT_FOUND"
+
+        async with asyncio.timeout(10):
+            while not await gone():
+                pass
+        fresh = frame_pb2.KvWrite(key="short", value=b"y", if_version=0)
+        end = await plugin.call(WRITE, kernel_pb2.KvWriteRequest(writes=[fresh]).SerializeToString())
+        assert not end.error.reason
