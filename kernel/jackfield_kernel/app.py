@@ -52,7 +52,16 @@ from .session.unary import bulk_handlers, unary_methods
 from .state.blobs import Blobs
 from .state.kv import KeyValues
 from .state.leases import Leases
-from .supervisor import ProcessLauncher, Supervisor, Surroundings, Timing
+from .supervisor import (
+    ControlGroups,
+    IsolatedLauncher,
+    Limiter,
+    PreloadedLauncher,
+    ProcessLauncher,
+    Supervisor,
+    Surroundings,
+    Timing,
+)
 from .telemetry.health import Health, HealthServer
 from .telemetry.metrics import Metrics
 from .telemetry.notify import READY, STOPPING, ServiceManager
@@ -154,11 +163,20 @@ class Kernel:
             endpoints = Endpoints(place.runtime, hub, identities, unary, bulk_handlers(hub, blobs))
 
             # Plugins.
+            plain = ProcessLauncher()
+            preloaded = PreloadedLauncher(plain)
             supervisor = Supervisor(
                 Surroundings(
                     paths=place.data,
                     endpoints=endpoints,
-                    launchers={"process": ProcessLauncher(), **self._hooks.launchers()},
+                    launchers={
+                        "process": plain,
+                        "preloaded": preloaded,
+                        "isolated": IsolatedLauncher((place.data.root, place.runtime.root)),
+                        **self._hooks.launchers(),
+                    },
+                    limiter=Limiter(ControlGroups.delegated()),
+                    may_use_network=registry.may_use_network,
                     environ=place.environ,
                     clock=time.monotonic,
                     dice=random.random,
@@ -243,6 +261,7 @@ class Kernel:
                 else:
                     supervisor.shutdown()
                     await running
+            await preloaded.close()
             await endpoints.close_all()
             liaison.stop()
             for chore in chores:

@@ -52,7 +52,7 @@ class PluginsPart:
             response.requested_grants.extend(manifest.grants)
             response.config.CopyFrom(struct(installed.config.redacted()))
             response.path = str(manifest.path)
-            response.not_enforced.extend(_not_enforced(manifest))
+            response.not_enforced.extend(snapshot.gaps)
         return response
 
     async def install_plugin(
@@ -155,16 +155,6 @@ def _developed(request: admin_pb2.DevelopPluginRequest) -> Manifest:
             remedy="Name the directory of a plugin.",
         )
     return load_manifest(path)
-
-
-def _not_enforced(manifest: Manifest) -> list[str]:
-    named = {
-        "memory": manifest.limits.memory,
-        "cpu": manifest.limits.cpu,
-        "pids": manifest.limits.pids,
-    }
-    found = [f"limit of {name}" for name, value in named.items() if value is not None]
-    return [*found, "network and files: a trusted process may use both"]
 
 
 def _lines_after(path: Path, offset: int) -> tuple[list[str], int]:

@@ -129,6 +129,11 @@ class Registry:
             )
         return installed
 
+    def may_use_network(self, plugin: str) -> bool:
+        """Whether a plugin was granted the network."""
+        installed = self.plugins.get(plugin)
+        return installed is not None and installed.grants.has("network")
+
     def admit(self, plugin: str) -> Admitted | None:
         """What a session of the plugin begins with."""
         installed = self.plugins.get(plugin)

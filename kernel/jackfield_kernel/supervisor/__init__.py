@@ -11,9 +11,12 @@ from .errors import (
     UnknownPlugin,
 )
 from .follower import LogLine
+from .isolated import IsolatedLauncher
 from .launcher import Exit, Launcher, LaunchSpec, Running
+from .limits import ControlGroups, Limiter
 from .logfiles import tail
 from .policy import RestartRules
+from .preloaded import PreloadedLauncher
 from .process import ProcessLauncher
 from .spec import EXTERNAL, PluginSnapshot, PluginSpec, plan
 from .state import TRANSITIONS, Reason, State
@@ -26,13 +29,16 @@ __all__ = [
     "Bootstrap",
     "Candidate",
     "CannotStart",
+    "ControlGroups",
     "Endpoint",
     "EndpointOpener",
     "Exit",
     "Found",
+    "IsolatedLauncher",
     "LaunchFailed",
     "LaunchSpec",
     "Launcher",
+    "Limiter",
     "Link",
     "Listener",
     "LogLine",
@@ -41,6 +47,7 @@ __all__ = [
     "PluginSnapshot",
     "PluginSource",
     "PluginSpec",
+    "PreloadedLauncher",
     "ProcessLauncher",
     "Reason",
     "RestartRules",

@@ -42,7 +42,8 @@ class Supervisor:
         """Run every plugin until `shutdown`. Cancelling this instead leaves the processes running."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            chores = [group.create_task(self._heartbeats()), group.create_task(self._follow_logs())]
+            watches = (self._heartbeats(), self._follow_logs(), self._around.limiter.watch())
+            chores = [group.create_task(watch) for watch in watches]
             for name in self._lives:
                 self._begin(name)
             group.create_task(self._end_strangers(), name="leftovers")
