@@ -29,6 +29,7 @@ from .bus.observers import Observers
 from .bus.replay import Replay
 from .bus.turns import Turns
 from .config import KernelConfig
+from .forkserver import ForkServer
 from .hooks import Hooks
 from .journal.clock import JournalClock
 from .journal.journal import Journal
@@ -82,11 +83,15 @@ class Place:
 
 
 class Kernel:
-    """One running kernel. `run` builds it, serves until `stop`, and takes it apart again."""
+    """One running kernel. `run` builds it, serves until `stop`, and takes it apart again.
 
-    def __init__(self, place: Place, hooks: Hooks) -> None:
+    `forks` is a fork server that was started ahead of it; whoever started it ends it, harmlessly also a second time.
+    """
+
+    def __init__(self, place: Place, hooks: Hooks, forks: ForkServer | None = None) -> None:
         self._place = place
         self._hooks = hooks
+        self._forks = forks
         self._stop = asyncio.Event()
         self.started = asyncio.Event()
         self.handing_over = False
@@ -164,7 +169,7 @@ class Kernel:
 
             # Plugins.
             plain = ProcessLauncher()
-            preloaded = PreloadedLauncher(plain)
+            preloaded = PreloadedLauncher(plain, self._forks)
             supervisor = Supervisor(
                 Surroundings(
                     paths=place.data,

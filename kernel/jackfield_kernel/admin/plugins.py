@@ -88,13 +88,21 @@ class PluginsPart:
         await self._installation.restart(request.name)
         return admin_pb2.RestartPluginResponse(plugin=self._status(request.name))
 
+    async def trust_plugin(self, request: admin_pb2.TrustPluginRequest) -> admin_pb2.TrustPluginResponse:
+        """Out of the sandbox, or back."""
+        await self._installation.trust(request.name, trusted=not request.revoke)
+        return admin_pb2.TrustPluginResponse(plugin=self._status(request.name))
+
     async def set_grants(self, request: admin_pb2.SetGrantsRequest) -> admin_pb2.SetGrantsResponse:
         """Replace grants."""
         self._view.supervisor.plugin(request.name)
+        network = self._view.registry.may_use_network(request.name)
         grants = self._view.registry.set_grants(request.name, request.grants)
         admitted = self._view.registry.admit(request.name)
         if admitted is not None:
             self._view.hub.reconfigure(request.name, admitted)
+        if grants.has("network") != network:
+            await self._installation.network_changed(request.name)
         return admin_pb2.SetGrantsResponse(grants=grants.names)
 
     async def tail_logs(

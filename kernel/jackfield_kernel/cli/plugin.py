@@ -157,6 +157,22 @@ def restart(name: Name, data: Data = None, json: Json = False) -> None:
     _changed(answer.plugin, json=json)
 
 
+@app.command(epilog="Example: jackfield plugin trust hello")
+def trust(
+    name: Name,
+    revoke: Annotated[bool, typer.Option("--revoke", help="Run it in a sandbox again.")] = False,
+    data: Data = None,
+    json: Json = False,
+    yes: Yes = False,
+) -> None:
+    """Run a stranger's plugin without a sandbox: with the kernel's own rights to files, network and other plugins."""
+    if not revoke:
+        confirm(f"{name} will be able to do all that the kernel's user may do. Trust it?", yes=yes)
+    with admin(data) as stub:
+        answer = stub.TrustPlugin(admin_pb2.TrustPluginRequest(name=name, revoke=revoke))
+    _changed(answer.plugin, json=json)
+
+
 @app.command(epilog="Example: jackfield plugin logs echo --follow")
 def logs(
     name: Name,

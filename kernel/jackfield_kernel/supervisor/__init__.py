@@ -4,6 +4,7 @@ from .bootstrap import Bootstrap
 from .discovery import Candidate, Found, PluginSource, builtin_sources, discover
 from .errors import (
     CannotStart,
+    IsolationUnavailable,
     LaunchFailed,
     ManifestMissing,
     PluginDuplicate,
@@ -35,6 +36,7 @@ __all__ = [
     "Exit",
     "Found",
     "IsolatedLauncher",
+    "IsolationUnavailable",
     "LaunchFailed",
     "LaunchSpec",
     "Launcher",

@@ -11,12 +11,11 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 from contextlib import suppress
-from importlib.util import find_spec
 from typing import Any
 
+from ..forkserver import CannotFork, ForkServer
 from .errors import LaunchFailed
 from .launcher import Exit, Launcher, LaunchSpec, Running
 from .logfiles import open_for_append
@@ -24,32 +23,22 @@ from .oom import OomCounter
 from .reaper import adopt_orphans
 from .watched import WatchedProcess, watch_descriptor
 
-SERVER = "jackfield_sdk.preload"
 ANSWER_SECONDS = 10.0
 _LONGEST = 64 << 10
-
-
-class CannotFork(Exception):
-    """Forking does not work here, for the reason given; the plugin is started in the plain way."""
 
 
 class PreloadedLauncher:
     """Forks Python plugins of the kernel's own environment; leaves everything else to `plain`.
 
-    `warm` starts the server ahead of the first plugin; it is started anew when it died or when packages changed.
+    `server` is one that was started already; it is started anew when it died or when packages changed.
     """
 
-    def __init__(self, plain: Launcher) -> None:
+    def __init__(self, plain: Launcher, server: ForkServer | None = None) -> None:
         self.boundary, self.gaps, self.defaults = plain.boundary, plain.gaps, plain.defaults
         self._plain = plain
-        self._server: _Server | None = None
+        self._server = server
         self._turn = asyncio.Lock()
         self._plainly: dict[str, str] = {}
-
-    def warm(self) -> None:
-        """Start the server now, so that it imports while the kernel still gets ready."""
-        with suppress(CannotFork):
-            self._ready_server()
 
     async def start(self, spec: LaunchSpec) -> Running:
         """Fork the plugin, or start it in the plain way when that cannot be. Raises LaunchFailed."""
@@ -79,7 +68,7 @@ class PreloadedLauncher:
             async with self._turn:
                 server = self._ready_server()
                 try:
-                    answer = await server.ask(request, log)
+                    answer = await _asked(server, request, log)
                 except (OSError, ValueError, TimeoutError) as error:
                     # It died, was killed or hangs: nobody else is hurt, and the next start gets a new one.
                     self._server = None
@@ -96,16 +85,14 @@ class PreloadedLauncher:
         except ProcessLookupError as error:
             raise LaunchFailed(f"{spec.name} ended at once.", remedy="Read its last log lines.") from error
 
-    def _ready_server(self) -> _Server:
+    def _ready_server(self) -> ForkServer:
+        if not adopt_orphans() or not hasattr(os, "pidfd_open"):
+            raise CannotFork(f"it needs Linux 5.3 with pidfd, this is {sys.platform}")
         if self._server is not None and not self._server.fits():
             self._server.close()
             self._server = None
         if self._server is None:
-            if not hasattr(os, "pidfd_open") or not adopt_orphans():
-                raise CannotFork(f"{sys.platform} has no subreaper and pidfd")
-            if find_spec(SERVER.partition(".")[0]) is None or find_spec(SERVER) is None:
-                raise CannotFork(f"the kernel's environment has no {SERVER}")
-            self._server = _Server()
+            self._server = ForkServer()
         return self._server
 
 
@@ -137,42 +124,11 @@ class ForkedProcess(WatchedProcess):
             self._end(Exit(None, found.si_status, self._killed_by_us, oom))
 
 
-class _Server:
-    """One preload server. Asked by one at a time."""
-
-    def __init__(self) -> None:
-        self._packages = _packages()
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._socket.setblocking(False)
-        with theirs:
-            command = (sys.executable, "-P", "-u", "-X", "faulthandler", "-m", SERVER, str(theirs.fileno()))
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                env={
-                    name: os.environ[name]
-                    for name in ("PATH", "HOME", "LANG", "LC_ALL")
-                    if name in os.environ
-                },
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
-
-    def fits(self) -> bool:
-        """Whether it lives and what it imported is what is installed now."""
-        return self._process.poll() is None and self._packages == _packages()
-
-    async def ask(self, request: bytes, log: int) -> dict[str, Any]:
-        """Send a request and return the answer. Raises OSError, ValueError, TimeoutError."""
-        async with asyncio.timeout(ANSWER_SECONDS):
-            socket.send_fds(self._socket, [request], [log])
-            return dict(json.loads(await asyncio.get_running_loop().sock_recv(self._socket, _LONGEST)))
-
-    def close(self) -> None:
-        """End it and wait for that. Blocks for some milliseconds."""
-        self._socket.close()
-        self._process.kill()
-        self._process.wait()
+async def _asked(server: ForkServer, request: bytes, log: int) -> dict[str, Any]:
+    """Send a request and return the answer. Raises OSError, ValueError, TimeoutError."""
+    async with asyncio.timeout(ANSWER_SECONDS):
+        socket.send_fds(server.channel, [request], [log])
+        return dict(json.loads(await asyncio.get_running_loop().sock_recv(server.channel, _LONGEST)))
 
 
 def _request(spec: LaunchSpec) -> bytes:
@@ -192,12 +148,3 @@ def _request(spec: LaunchSpec) -> bytes:
     if len(raw) > _LONGEST:
         raise CannotFork("its environment is too long")
     return raw
-
-
-def _packages() -> tuple[int, ...]:
-    """Changes whenever a package is installed or removed: a fork would go on with the old one."""
-    found = []
-    for folder in sys.path:
-        with suppress(OSError):
-            found.append(os.stat(folder).st_mtime_ns)
-    return tuple(found)

@@ -107,6 +107,14 @@ class Supervisor:
         life.spec = spec or life.spec
         life.want()
 
+    async def change(self, name: str, spec: PluginSpec) -> None:
+        """Go on as `spec`: what runs, or is to run, is drained and started anew. Raises UnknownPlugin."""
+        life = self._life(name)
+        if life.spec.error or life.state is State.STOPPED:
+            life.spec = spec
+        else:
+            await self.restart(name, spec)
+
     def snapshot(self) -> list[PluginSnapshot]:
         """Return what is known of every plugin, ordered by name."""
         return [self._lives[name].snapshot() for name in sorted(self._lives)]

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ...paths import DataPaths
+from ...supervisor.limits import delegated_group
 from .finding import Finding, Surroundings
 
 MIN_PYTHON = (3, 11)
@@ -104,12 +105,8 @@ def _cgroup() -> Finding:
     weaker = "memory and processes of plugins are bounded by rlimits and a watchdog"
     if not (_CGROUP / "cgroup.controllers").exists():
         return Finding("cgroup", "warn", f"no cgroup v2: {weaker}", "Boot with the unified cgroup hierarchy.")
-    try:
-        own = Path("/proc/self/cgroup").read_text().strip().rpartition("::")[2]
-    except OSError:
-        own = "/"
-    if os.access(_CGROUP / own.lstrip("/") / "cgroup.procs", os.W_OK):
-        return Finding("cgroup", "ok", f"v2, delegated: {own}")
+    if (group := delegated_group()) is not None:
+        return Finding("cgroup", "ok", f"v2, delegated: {group}")
     return Finding(
         "cgroup", "ok", f"v2, not delegated: {weaker}", "`Delegate=yes` in the systemd unit gives more."
     )

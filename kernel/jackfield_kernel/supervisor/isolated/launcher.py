@@ -54,12 +54,12 @@ class IsolatedLauncher:
 
     async def start(self, spec: LaunchSpec) -> Running:
         """Start the plugin in a sandbox. Raises IsolationUnavailable where none works, LaunchFailed."""
+        if os.getuid() == 0:
+            await asyncio.to_thread(give_home, spec.cwd, user_of(spec))
         if not self._works:
             await asyncio.to_thread(probe, spec, self._hidden, self._program)
             self._works = True
         adopt_orphans()
-        if os.getuid() == 0:
-            await asyncio.to_thread(give_home, spec.cwd, user_of(spec))
         oom = OomCounter()
         log = open_for_append(spec.log_path)
         try:
