@@ -41,15 +41,17 @@ from .routing.kept import KeptRoutes
 from .routing.tables import RouteTables
 from .session.attach import FrameLoop
 from .session.bots import Bots
+from .session.checkpoints import Checkpoints
 from .session.endpoint import Endpoints
 from .session.hub import Hub
 from .session.identity import Identities
 from .session.installation import Installation
-from .session.intake import CHECKPOINT_BUCKET, Intake
+from .session.intake import Intake
 from .session.liaison import Liaison
 from .session.methods import KernelMethods
 from .session.registry import Registry
 from .session.unary import bulk_handlers, unary_methods
+from .session.upgrade import Upgrades
 from .state.blobs import Blobs
 from .state.kv import KeyValues
 from .state.leases import Leases
@@ -153,12 +155,13 @@ class Kernel:
             metrics = Metrics(bus, broker, journal, driver)
 
             # Sessions.
-            intake = Intake(bus, registry)
+            checkpoints = Checkpoints(journal, driver)
+            intake = Intake(bus, registry, checkpoints)
             hub = Hub(bus, broker, identities, driver, info, registry.admit, __version__)
             bots = Bots(
                 broker,
-                hub.sessions.get,
-                lambda name: intake.checkpoints.get(name, b""),
+                hub.sessions.serving,
+                checkpoints,
                 tasks,
                 registry.changed,
             )
@@ -193,16 +196,30 @@ class Kernel:
             registry.snapshots = supervisor.snapshot
             liaison = Liaison(hub, bots, supervisor, observers, registry, bus, tasks)
             endpoints.loop = FrameLoop(bus, broker, intake, liaison, liaison)
+            upgrades = Upgrades(supervisor, hub, bots, liaison, registry, journal)
             installation = Installation(
-                place.config, place.environ, self._hooks, registry, supervisor, bots, driver, journal
+                place.config,
+                place.environ,
+                self._hooks,
+                registry,
+                supervisor,
+                bots,
+                upgrades,
+                driver,
+                journal,
             )
 
             # What an earlier kernel left.
             await kept.load(routes, settings.routes)
-            for load in (identities.load, hub.load, leases.load, registry.load, installation.load):
+            for load in (
+                identities.load,
+                hub.load,
+                leases.load,
+                registry.load,
+                checkpoints.load,
+                installation.load,
+            ):
                 await load()
-            for name, entry in await driver.entries(CHECKPOINT_BUCKET):
-                intake.checkpoints[name] = entry.value
             if open_events := await Replay(bus, clock.now).run(driver):
                 log.info("%d events are open from an earlier run", open_events)
             installation.discover()
@@ -228,7 +245,7 @@ class Kernel:
             events = EventsPart(view, DeadLetters(bus, driver))
             parts = (
                 KernelPart(view, broker, place.config, self),
-                PluginsPart(view, installation, place.data),
+                PluginsPart(view, installation, place.data, tasks),
                 BotsPart(view, installation),
                 RoutesPart(view, broker),
                 events,

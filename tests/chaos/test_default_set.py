@@ -112,3 +112,30 @@ async def test_a_planned_restart_keeps_process_plugins_and_connections(tmp_path:
         assert [await installation.pid(name) for name in names] == before
         assert await client.until(51) == ["before", *map(str, range(50))]
         assert client.connections == 1
+
+
+async def test_every_plugin_is_upgraded_under_a_conversation(tmp_path: Path) -> None:
+    async with installed(tmp_path) as installation, OneBotClient(installation.onebot) as client:
+        await client.say("before")
+        await client.until(1)
+        names = ("echo", "router", "command", "webchat", "onebot")
+        before = [await installation.pid(name) for name in names]
+
+        async def talk() -> None:
+            for number in range(200):
+                await client.say(str(number))
+                await asyncio.sleep(0.02)
+
+        talking = asyncio.create_task(talk())
+        for name in names:
+            assert "takes over" in await installation.command("plugin", "upgrade", name)
+        await talking
+        assert not {await installation.pid(name) for name in names} & set(before)
+        # The platform's connection moved with its bot; what was on its way to the old one when it closed is the platform's loss.
+        assert client.connections >= 2
+        replies = await client.until(190)
+        assert len(set(replies)) == len(replies)
+        assert replies[1:] == sorted(replies[1:], key=int)
+        status = await installation.ask("status")
+        assert {plugin["state"] for plugin in status["plugins"]} == {"ACTIVE"}
+        assert status["bus"]["dead"] == "0"

@@ -44,7 +44,12 @@ REFUSED = (
     "take_two_gibibytes", "start_a_hundred_processes", "fill_the_shared_memory", "fill_tmp",
 )  # fmt: skip
 
-ALLOWED = ("write_into_its_home", "connect_to_its_own_socket", "read_its_bootstrap_file", "resolve_and_import")
+ALLOWED = (
+    "write_into_its_home",
+    "connect_to_its_own_socket",
+    "read_its_bootstrap_file",
+    "resolve_and_import",
+)
 
 WORK_WITHOUT = (
     "read_another_plugins_home", "read_the_journal", "read_another_plugins_bootstrap", "see_the_other_plugins",

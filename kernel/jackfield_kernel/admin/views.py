@@ -58,7 +58,7 @@ class View:
         """One plugin."""
         now = time.time()
         installed = self.registry.plugins.get(snapshot.name)
-        session = self.hub.sessions.get(snapshot.name)
+        session = self.hub.sessions.serving(snapshot.name)
         status = admin_pb2.PluginStatus(
             name=snapshot.name,
             version=snapshot.version,

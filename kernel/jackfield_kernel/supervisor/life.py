@@ -43,7 +43,7 @@ class PluginLife:
         self.reason = spec.error or spec.hold or Reason("NOT_STARTED")
         self._around = around
         self._gate = gate
-        self._listener = listener
+        self.listener = listener
         self._living = False
         self._policy = RestartPolicy(_rules(spec, around.rules), around.clock, around.dice)
         self._wanted = spec.error is None and spec.hold is None
@@ -277,6 +277,7 @@ class PluginLife:
                 around.contract_versions,
                 log_path,
                 home,
+                spec.successor,
             ),
         )
         if spec.launcher == EXTERNAL:
@@ -299,7 +300,7 @@ class PluginLife:
                 self._limits(),
                 endpoint.address,
                 spec.place,
-                around.may_use_network(spec.name),
+                around.may_use_network(spec.instance),
             )
         )
         record = RunRecord(
@@ -413,7 +414,7 @@ class PluginLife:
 
     def _say(self, reason: Reason) -> None:
         self.reason = reason
-        self._listener(self.spec.name, self.state, reason)
+        self.listener(self.spec.name, self.state, reason)
 
 
 def _rules(spec: PluginSpec, rules: RestartRules) -> RestartRules:

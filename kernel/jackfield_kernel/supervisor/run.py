@@ -10,7 +10,7 @@ from .limits import Hold
 from .state import Reason
 from .surroundings import Link
 
-DRAIN_STOP, DRAIN_RESTART, DRAIN_SHUTDOWN = "STOP", "RESTART", "SHUTDOWN"
+DRAIN_STOP, DRAIN_RESTART, DRAIN_SHUTDOWN, DRAIN_UPGRADE = "STOP", "RESTART", "SHUTDOWN", "UPGRADE"
 
 
 class Run:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Container
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..config import KernelConfig, PluginEntry
@@ -16,6 +16,9 @@ EXTERNAL = "external"
 """Launcher name of a plugin that someone else starts: `run: {remote: true}`, or a developer's IDE."""
 
 ISOLATED, PRELOADED = "isolated", "preloaded"
+
+OTHER_SLOT = "~2"
+"""Ends the names of what belongs to the second generation of a plugin; no plugin id has such a sign in it."""
 
 DISABLED = Reason("DISABLED", "It is switched off.")
 
@@ -39,7 +42,9 @@ class PluginSpec:
     limits: Limits = field(default_factory=Limits)
     """What the operator set; the manifest's and the launcher's own stand behind it."""
     slot: str = ""
-    """Tells the two generations of a plugin apart while both run: empty or `~2`."""
+    """Tells the two generations of a plugin apart while both run: empty or OTHER_SLOT."""
+    successor: bool = False
+    """Starts while another generation still serves: its ports and bots become free only when that one hands them over."""
     watched: bool = True
     """False: missing heartbeats do not end it while it is connected, for a debugger may hold it."""
 
@@ -72,6 +77,16 @@ class PluginSnapshot:
     launcher: str
     gaps: tuple[str, ...]
     """What nothing keeps it from, a phrase each."""
+
+
+def beside(spec: PluginSpec) -> PluginSpec:
+    """The spec of another generation of the plugin that `spec` describes."""
+    return replace(spec, slot="" if spec.slot else OTHER_SLOT, successor=True)
+
+
+def plugin_of(instance: str) -> str:
+    """The plugin id of an instance."""
+    return instance.removesuffix(OTHER_SLOT)
 
 
 def plan(
