@@ -43,7 +43,9 @@ class AdminSource:
     def find(self) -> Iterable[Candidate]:
         """One candidate per directory."""
         for name, place in self._folders.items():
-            yield Candidate(name, f"folder {place}", manifest_in(place), trusted=False, chosen=True)
+            yield Candidate(
+                name, f"folder {place}", manifest_in(place), trusted=False, chosen=True, place=place
+            )
 
 
 class Installation:

@@ -17,11 +17,13 @@ from .launcher import Exit, LaunchSpec, effective
 from .logfiles import tail
 from .policy import Decision, RestartPolicy, RestartRules, Verdict, judge
 from .run import DRAIN_STOP, Run
-from .spec import EXTERNAL, PluginSnapshot, PluginSpec
+from .spec import EXTERNAL, ISOLATED, PluginSnapshot, PluginSpec
 from .state import TRANSITIONS, Reason, State
 from .surroundings import Link, Listener, Surroundings
 
 LAST_LINES = 50
+
+NETWORK = "network: granted, ports and abstract sockets of this machine included"
 
 READY = Reason("READY")
 
@@ -323,7 +325,14 @@ class PluginLife:
         launcher, around = self._around.launchers.get(self.spec.launcher), self._around
         if launcher is None:
             return ()
-        found = (launcher.explain(self.spec.name), *launcher.gaps, *around.limiter.gaps(self._limits()))
+        open_ = launcher.boundary == ISOLATED and around.may_use_network(self.spec.instance)
+        network = NETWORK if open_ else ""
+        found = (
+            launcher.explain(self.spec.name),
+            network,
+            *launcher.gaps,
+            *around.limiter.gaps(self._limits()),
+        )
         return tuple(gap for gap in found if gap)
 
     async def _watch(self, run: Run) -> Reason | None:
