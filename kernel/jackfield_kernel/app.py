@@ -183,7 +183,7 @@ class Kernel:
                         "isolated": IsolatedLauncher((place.data.root, place.runtime.root)),
                         **self._hooks.launchers(),
                     },
-                    limiter=Limiter(ControlGroups.delegated()),
+                    limiter=Limiter(ControlGroups.delegated(place.runtime.root.name)),
                     may_use_network=registry.may_use_network,
                     environ=place.environ,
                     clock=time.monotonic,

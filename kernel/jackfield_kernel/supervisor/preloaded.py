@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import socket
@@ -26,6 +27,8 @@ from .watched import WatchedProcess, watch_descriptor
 ANSWER_SECONDS = 10.0
 _LONGEST = 64 << 10
 
+_log = logging.getLogger(__name__)
+
 
 class PreloadedLauncher:
     """Forks Python plugins of the kernel's own environment; leaves everything else to `plain`.
@@ -39,6 +42,11 @@ class PreloadedLauncher:
         self._server = server
         self._turn = asyncio.Lock()
         self._plainly: dict[str, str] = {}
+
+    @property
+    def server_pid(self) -> int | None:
+        """The process id of the server; None while there is none."""
+        return self._server.pid if self._server else None
 
     async def start(self, spec: LaunchSpec) -> Running:
         """Fork the plugin, or start it in the plain way when that cannot be. Raises LaunchFailed."""
@@ -66,24 +74,40 @@ class PreloadedLauncher:
         log = open_for_append(spec.log_path)
         try:
             async with self._turn:
-                server = self._ready_server()
-                try:
-                    answer = await _asked(server, request, log)
-                except (OSError, ValueError, TimeoutError) as error:
-                    # It died, was killed or hangs: nobody else is hurt, and the next start gets a new one.
-                    self._server = None
-                    await asyncio.to_thread(server.close)
-                    raise CannotFork(f"the preload server did not answer ({error!r})") from error
-        except OSError as error:
-            raise LaunchFailed(f"{spec.name} cannot be started: {error}.") from error
+                answer = await self._asked(request, log) or await self._asked(request, log)
         finally:
             os.close(log)
-        if "pid" not in answer:
-            raise CannotFork(str(answer.get("error")))
+        if answer is None:
+            raise CannotFork("the preload server died twice without an answer")
+        pid, begin = answer
         try:
-            return ForkedProcess(int(answer["pid"]), str(spec.bootstrap_path), oom)
-        except ProcessLookupError as error:
+            running = ForkedProcess(pid, str(spec.bootstrap_path), oom)
+            os.write(begin, b"!")
+        except (ProcessLookupError, BrokenPipeError) as error:
             raise LaunchFailed(f"{spec.name} ended at once.", remedy="Read its last log lines.") from error
+        finally:
+            os.close(begin)
+        return running
+
+    async def _asked(self, request: bytes, log: int) -> tuple[int, int] | None:
+        """Return the plugin's process id and the pipe by which it begins; None when the server died. Raises CannotFork."""
+        server = self._ready_server()
+        theirs, begin = os.pipe()
+        try:
+            answer = await _answer(server, request, [log, theirs])
+            return int(answer["pid"]), begin
+        except KeyError:
+            os.close(begin)
+            raise CannotFork(str(answer.get("error"))) from None
+        except (OSError, ValueError, TimeoutError) as error:
+            # It died, was killed or hangs. Nobody else is hurt; what it forked just now never begins.
+            _log.warning("the preload server did not answer: %r", error)
+            os.close(begin)
+            self._server = None
+            await asyncio.to_thread(server.close)
+            return None
+        finally:
+            os.close(theirs)
 
     def _ready_server(self) -> ForkServer:
         if not adopt_orphans() or not hasattr(os, "pidfd_open"):
@@ -124,10 +148,10 @@ class ForkedProcess(WatchedProcess):
             self._end(Exit(None, found.si_status, self._killed_by_us, oom))
 
 
-async def _asked(server: ForkServer, request: bytes, log: int) -> dict[str, Any]:
+async def _answer(server: ForkServer, request: bytes, files: list[int]) -> dict[str, Any]:
     """Send a request and return the answer. Raises OSError, ValueError, TimeoutError."""
     async with asyncio.timeout(ANSWER_SECONDS):
-        socket.send_fds(server.channel, [request], [log])
+        socket.send_fds(server.channel, [request], files)
         return dict(json.loads(await asyncio.get_running_loop().sock_recv(server.channel, _LONGEST)))
 
 

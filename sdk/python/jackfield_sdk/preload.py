@@ -1,7 +1,7 @@
 """A server that has imported what every plugin imports, and forks plugins: `python -m jackfield_sdk.preload FD`.
 
 The kernel starts it and speaks to it over the inherited socket FD, which keeps messages apart (SOCK_SEQPACKET). A request is one
-JSON object with the plugin's log file as attached descriptor:
+JSON object with two attached descriptors, the plugin's log file and the reading end of a pipe:
 
     {"name", "module", "env", "cwd", "path"}     path: folders to import from first
     {"pid": 4711}  or  {"error": "a sentence"}            the answer
@@ -9,6 +9,9 @@ JSON object with the plugin's log file as attached descriptor:
 Each plugin is the child of a child that ends at once. So it belongs to the kernel, which is the subreaper of all that it
 started: the kernel learns how it ended although this server may be gone by then, and neither ends with the other. The server
 ends with its kernel, at the end of file.
+
+A plugin begins when a byte comes down its pipe. So one that its kernel never heard of, because this server died before it could
+answer, does not run.
 
 Nothing here may create a gRPC object or start a thread: neither survives a fork.
 """
@@ -52,6 +55,7 @@ class Request:
     cwd: str
     path: tuple[str, ...]
     log: int
+    begin: int
 
 
 def main() -> None:
@@ -76,7 +80,7 @@ def main() -> None:
 def serve(kernel: socket.socket) -> Request | None:
     """Fork a child for each request. Returns None at the end of file, in the server, and the request in a child."""
     while True:
-        raw, files, _, _ = socket.recv_fds(kernel, LONGEST, 1)
+        raw, files, _, _ = socket.recv_fds(kernel, LONGEST, 2)
         if not raw:
             return None
         request = _read(raw, files)
@@ -91,6 +95,7 @@ def serve(kernel: socket.socket) -> Request | None:
                 return request
             answer = {"pid": pid}
         os.close(request.log)
+        os.close(request.begin)
         try:
             kernel.send(json.dumps(answer).encode())
         except BrokenPipeError:
@@ -99,6 +104,9 @@ def serve(kernel: socket.socket) -> Request | None:
 
 def become(request: Request) -> None:
     """Turn this process into what `python -m MODULE` would be."""
+    if not os.read(request.begin, 1):
+        os._exit(0)
+    os.close(request.begin)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(request.log, 1)
@@ -126,7 +134,7 @@ def _read(raw: bytes, files: list[int]) -> Request:
         fields["env"],
         fields["cwd"],
         tuple(fields["path"]),
-        files[0],
+        *files,
     )
 
 

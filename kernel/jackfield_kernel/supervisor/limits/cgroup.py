@@ -22,23 +22,25 @@ _log = logging.getLogger(__name__)
 
 
 class ControlGroups:
-    """The delegated group `base`, with a group `kernel` for ourselves and `plugin-<name>` for each plugin.
+    """The delegated group `base`, with a group `kernel` for ourselves and one for each plugin, called `<label>-<plugin>`:
+    another kernel below the same group has another label.
 
     A file system of its own, but to us plain files: reading and writing them takes some microseconds.
     """
 
-    def __init__(self, base: Path, controllers: frozenset[str]) -> None:
+    def __init__(self, base: Path, label: str, controllers: frozenset[str]) -> None:
         self._base = base
+        self._label = label
         self.controllers = controllers
 
     @classmethod
-    def delegated(cls, own: Path = _OWN, mounts: Path = _MOUNTS) -> ControlGroups | None:
+    def delegated(cls, label: str, own: Path = _OWN, mounts: Path = _MOUNTS) -> ControlGroups | None:
         """Take over the group that was delegated to us; None when none was or it cannot be used."""
         base = delegated_group(own, mounts)
         if base is None:
             return None
         try:
-            return cls(base, _prepared(base))
+            return cls(base, label, _prepared(base))
         except OSError as error:
             _log.warning("the control group %s cannot be used: %s", base, error)
             return None
@@ -50,7 +52,7 @@ class ControlGroups:
 
     def group(self, name: str, limits: Limits) -> ControlGroup:
         """Make the group of a plugin with its limits; a group that an earlier kernel made is taken over. Raises OSError."""
-        folder = self._base / f"plugin-{name}"
+        folder = self._base / f"{self._label}-{name}"
         folder.mkdir(exist_ok=True)
         values: dict[str, object] = {}
         if limits.memory:
@@ -118,7 +120,7 @@ def delegated_group(own: Path = _OWN, mounts: Path = _MOUNTS) -> Path | None:
     # After an earlier start in the same group we stand in the part that it made for the kernel.
     base = group.parent if group.name == _KERNEL else group
     try:
-        available = (base / "cgroup.controllers").read_text().split()
+        available = _available(base)
     except OSError:
         return None
     writable = all(os.access(base / file, os.W_OK) for file in ("cgroup.procs", "cgroup.subtree_control"))
@@ -134,16 +136,20 @@ def _marked(group: Path) -> bool:
 
 
 def _prepared(base: Path) -> frozenset[str]:
-    available = set((base / "cgroup.controllers").read_text().split())
-    wanted = [name for name in _WANTED if name in available]
+    available = _available(base)
     # Only a group without processes of its own may hand controllers down.
     (base / _KERNEL).mkdir(exist_ok=True)
     us = psutil.Process()
     for process in (us, *us.children(recursive=True)):
         with suppress(ProcessLookupError):
             _write(base / _KERNEL / "cgroup.procs", process.pid)
-    _write(base / "cgroup.subtree_control", " ".join(f"+{name}" for name in wanted))
-    return frozenset(wanted)
+    _write(base / "cgroup.subtree_control", " ".join(f"+{name}" for name in available))
+    return frozenset(available)
+
+
+def _available(base: Path) -> list[str]:
+    there = (base / "cgroup.controllers").read_text().split()
+    return [name for name in _WANTED if name in there]
 
 
 def _children(pids: set[int]) -> set[int]:
