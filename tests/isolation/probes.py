@@ -10,6 +10,7 @@ import ctypes
 import errno
 import fcntl
 import json
+import mmap
 import os
 import platform
 import pty
@@ -333,7 +334,7 @@ def open_a_thousand_files() -> str:
 
 @attempt
 def take_two_gibibytes() -> str:
-    return str(len(bytearray(2 << 30)))
+    return str(len(mmap.mmap(-1, 2 << 30, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)))
 
 
 @attempt

@@ -80,20 +80,29 @@ def test_the_limits_stand_in_the_group(tmp_path: Path) -> None:
     assert (plugin / "cgroup.kill").read_text() == "1"
 
 
-def test_a_kernel_that_starts_again_finds_the_group_above(tmp_path: Path) -> None:
+def test_a_service_is_divided_where_systemd_starts_us_below_it(tmp_path: Path) -> None:
     base, own, mounts = delegated(tmp_path, path="/system.slice/jackfield.service")
-    os.setxattr(base, "user.delegate", b"1")
-    assert delegated_group(own, mounts) == base
     inner = part(base, "kernel")
     own.write_text("0::/system.slice/jackfield.service/kernel\n")
+    assert delegated_group(own, mounts) is None, "nobody said that it is ours"
+    os.setxattr(base, "user.delegate", b"1")
     assert delegated_group(own, mounts) == base
     assert inner.exists()
+    own.write_text("0::/system.slice/jackfield.service\n")
+    assert delegated_group(own, mounts) is None, "the next kernel could not be started in it"
+
+
+def test_a_container_is_divided_from_its_root(tmp_path: Path) -> None:
+    base, own, mounts = delegated(tmp_path)
+    assert delegated_group(own, mounts) == base
+    part(base, "kernel")
+    own.write_text("0::/kernel\n")
+    assert delegated_group(own, mounts) == base
 
 
 def test_what_nobody_delegated_is_left_alone(tmp_path: Path) -> None:
     _, own, mounts = delegated(tmp_path, path="/user.slice/session-1.scope")
-    if os.getuid() == 0:  # Root could write to it; whose it is says the mark of systemd.
-        assert delegated_group(own, mounts) is None
+    assert delegated_group(own, mounts) is None
     own.write_text("1:name=systemd:/\n")
     assert delegated_group(own, mounts) is None
     assert delegated_group(tmp_path / "nothing", mounts) is None

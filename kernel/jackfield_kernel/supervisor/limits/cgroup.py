@@ -109,7 +109,12 @@ class ControlGroup:
 
 
 def delegated_group(own: Path = _OWN, mounts: Path = _MOUNTS) -> Path | None:
-    """Return the group that we may divide: marked as delegated by systemd, or ours by its owner; else None."""
+    """Return the group that we may divide, or None.
+
+    That is one that systemd delegated and in whose part `kernel` it started us (`DelegateSubgroup=kernel`): once a group is
+    divided no process can be started in the group itself, and the next kernel could not start. Or the root, which is
+    nobody else's: that of a container.
+    """
     try:
         path = next(line[3:] for line in own.read_text().splitlines() if line.startswith("0::"))
         fields = (line.split() for line in mounts.read_text().splitlines())
@@ -117,18 +122,19 @@ def delegated_group(own: Path = _OWN, mounts: Path = _MOUNTS) -> Path | None:
     except (OSError, StopIteration):
         return None
     group = Path(mount, path.lstrip("/"))
-    # After an earlier start in the same group we stand in the part that it made for the kernel.
     base = group.parent if group.name == _KERNEL else group
+    if not (path in ("/", f"/{_KERNEL}") or (base != group and _marked(base))):
+        return None
     try:
         available = _available(base)
     except OSError:
         return None
     writable = all(os.access(base / file, os.W_OK) for file in ("cgroup.procs", "cgroup.subtree_control"))
-    return base if writable and available and (os.getuid() != 0 or _marked(base) or path == "/") else None
+    return base if writable and available else None
 
 
 def _marked(group: Path) -> bool:
-    """Root may write to every group; dividing one that systemd keeps for itself would confuse both."""
+    """Whether systemd gave the group away: dividing one that it keeps for itself would confuse both."""
     for name in ("trusted.delegate", "user.delegate"):
         with suppress(OSError):
             return os.getxattr(group, name) == b"1"
