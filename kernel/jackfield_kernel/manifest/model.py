@@ -94,6 +94,15 @@ class DefaultBot(Strict):
     config: dict[str, Any] = {}
 
 
+class Liveness(Strict):
+    """How an adapter proves that a bot still hears its platform."""
+
+    signal: Text
+    """What the proof is, in words: `an answer to getUpdates`."""
+    within: Annotated[Duration, Field(ge=1.0)]
+    """Longest time between two proofs while all is well, in seconds; at least a few times the platform's own rhythm."""
+
+
 class Provides(Strict):
     """What others may use of this plugin."""
 
@@ -101,6 +110,7 @@ class Provides(Strict):
     platform: PluginId | None = None
     intake: Literal["acknowledged", "resumable", "unacknowledged"] | None = None
     dedup_horizon: Duration | None = None
+    liveness: Liveness | None = None
     events: list[EventName] = []
     platform_events: dict[EventName, EventSchema] = {}
     apis: list[ActionName] = []
