@@ -20,14 +20,20 @@ def adopt_orphans() -> bool:
 
 
 def reap_orphans() -> None:
-    """Bury orphans that ended. Blocks for a millisecond or two: call it in a thread.
+    """Bury orphans that ended. Blocks for some milliseconds when a child ended just now: call it in a thread.
 
     What we started ourselves stands in our session or leads its own, and whoever started it waits for it: only what
     is neither is ours to bury.
     """
-    with suppress(psutil.NoSuchProcess):
+    try:
+        # A look that changes nothing: mostly there is nothing to bury, and no need to go through all processes.
+        if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            return
+    except ChildProcessError:
+        return
+    with suppress(psutil.Error):
         for child in psutil.Process().children():
-            with suppress(psutil.NoSuchProcess, ChildProcessError, ProcessLookupError):
+            with suppress(psutil.Error, OSError):
                 session = os.getsid(child.pid)
                 if session not in (os.getsid(0), child.pid) and child.status() == psutil.STATUS_ZOMBIE:
                     os.waitpid(child.pid, os.WNOHANG)

@@ -34,7 +34,7 @@ def _trees(leaders: set[int]) -> dict[int, list[psutil.Process]]:
     children: dict[int, list[psutil.Process]] = defaultdict(list)
     found: dict[int, dict[int, psutil.Process]] = {leader: {} for leader in leaders}
     for process in psutil.process_iter():
-        with suppress(psutil.Error, ProcessLookupError, PermissionError):
+        with suppress(psutil.Error, OSError):
             children[process.ppid()].append(process)
             leader = process.pid if process.pid in leaders else os.getsid(process.pid)
             if leader in found:
@@ -52,7 +52,7 @@ def _trees(leaders: set[int]) -> dict[int, list[psutil.Process]]:
 def _usage(members: list[psutil.Process], precise_above: int | None) -> Usage:
     memory, tasks, cpu = 0, 0, {}
     for process in members:
-        with suppress(psutil.Error), process.oneshot():
+        with suppress(psutil.Error, OSError), process.oneshot():
             times = process.cpu_times()
             cpu[process.pid] = times.user + times.system
             memory += process.memory_info().rss
@@ -63,7 +63,7 @@ def _usage(members: list[psutil.Process], precise_above: int | None) -> Usage:
 
 
 def _share(process: psutil.Process) -> int:
-    with suppress(psutil.Error):
+    with suppress(psutil.Error, OSError):
         full = process.memory_full_info()
         return int(getattr(full, "pss", full.rss))
     return 0
