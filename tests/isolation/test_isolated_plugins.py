@@ -140,6 +140,20 @@ async def test_an_isolated_plugin_outlives_its_kernel(tmp_path: Path) -> None:
     assert not psutil.pid_exists(before.pid)
 
 
+async def test_a_new_version_takes_over_in_a_sandbox_of_its_own(rig: Rig, tmp_path: Path) -> None:
+    first = await enabled(rig, written(tmp_path))
+    (tmp_path / "2").mkdir()
+    place = written(tmp_path / "2")
+    (place / "__main__.py").write_text(PLUGIN.replace('"uid"', '"second", os.path.dirname(__file__)'))
+    request = admin_pb2.UpgradePluginRequest(name="stranger", path=str(place))
+    steps = [response.step async for response in rig.admin.UpgradePlugin(request)]
+    assert admin_pb2.UPGRADE_STEP_DONE in steps
+    second = await active(rig, "stranger", other_than=first.pid)
+    assert second.boundary == "isolated"
+    assert f"second {place}" in rig.data.plugin_log("stranger").read_text()
+    assert not psutil.pid_exists(first.pid)
+
+
 async def test_nothing_of_a_sandbox_is_left_when_its_leader_was_killed(rig: Rig, tmp_path: Path) -> None:
     first = await enabled(rig, written(tmp_path))
     inside = psutil.Process(first.pid).children(recursive=True)

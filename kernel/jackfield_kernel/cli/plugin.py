@@ -133,7 +133,11 @@ def enable(name: Name, data: Data = None, json: Json = False, yes: Yes = False) 
     with admin(data) as stub:
         answer = stub.EnablePlugin(admin_pb2.EnablePluginRequest(name=name, approve=yes))
         if answer.requested_grants and not yes:
-            say(f"{name} asks for:")
+            say(
+                f"{name} ({answer.plugin.boundary}) asks for:"
+                if answer.plugin.boundary
+                else f"{name} asks for:"
+            )
             for grant in answer.requested_grants:
                 say(f"  {grant:<24} {meaning(grant)}")
             confirm("Allow this?", yes=False)

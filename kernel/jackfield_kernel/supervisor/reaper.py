@@ -25,6 +25,8 @@ def reap_orphans() -> None:
     What we started ourselves stands in our session or leads its own, and whoever started it waits for it: only what
     is neither is ours to bury.
     """
+    if sys.platform != "linux":
+        return
     try:
         # A look that changes nothing: mostly there is nothing to bury, and no need to go through all processes.
         if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:

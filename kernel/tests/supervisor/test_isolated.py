@@ -127,6 +127,12 @@ def test_code_below_a_hidden_folder_is_seen_all_the_same(spec: LaunchSpec, tmp_p
     assert found.index(str(tmp_path / "data")) < found.index(str(unpacked))
 
 
+def test_a_wheel_is_seen_with_what_it_depends_on(spec: LaunchSpec, tmp_path: Path) -> None:
+    assert spec.code is not None
+    (spec.code.parent / "p-1.0.dist-info").mkdir()
+    assert tmp_path / "code" in outside(spec, ()).readable
+
+
 def test_the_network_is_closed_unless_granted(spec: LaunchSpec) -> None:
     assert "--share-net" not in words(spec, ())
     assert "/etc/resolv.conf" not in words(spec, ())

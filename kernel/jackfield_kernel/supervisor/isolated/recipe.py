@@ -52,7 +52,9 @@ def outside(spec: LaunchSpec, hidden: tuple[Path, ...]) -> Outside:
             found = find_spec(package)
             readable += map(Path, (found.submodule_search_locations or ()) if found else ())
     if spec.code is not None:
-        readable.append(spec.code)
+        # Beside the package of an unpacked wheel stands what it depends on, each with its description.
+        unpacked = any(spec.code.parent.glob("*.dist-info"))
+        readable.append(spec.code.parent if unpacked else spec.code)
     if spec.network:
         readable += [Path(spec.env[name]) for name in _CA if name in spec.env]
     seen: list[Path] = []
