@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -179,6 +180,16 @@ async def test_without_bubblewrap_a_stranger_does_not_start_and_says_why(
         # Once it is installed nobody has to do anything: the next start finds it.
         monkeypatch.undo()
         await active(rig, "stranger")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only below root a sandbox has a user of its own")
+async def test_code_that_the_sandboxs_user_may_not_read_is_named(rig: Rig, tmp_path: Path) -> None:
+    place = written(tmp_path)
+    place.chmod(0o700)
+    await rig.admin.InstallPlugin(admin_pb2.InstallPluginRequest(path=str(place)))
+    await rig.admin.EnablePlugin(admin_pb2.EnablePluginRequest(name="stranger", approve=True))
+    status = await rig.until(lambda now: now.plugins[0].reason.reason == "LAUNCH_FAILED")
+    assert f"chmod -R o+rX {place}" in status.plugins[0].reason.remedy
 
 
 async def test_a_plugin_over_its_memory_is_ended_and_says_so(rig: Rig, tmp_path: Path) -> None:

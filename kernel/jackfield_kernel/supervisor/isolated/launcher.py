@@ -55,6 +55,7 @@ class IsolatedLauncher:
     async def start(self, spec: LaunchSpec) -> Running:
         """Start the plugin in a sandbox. Raises IsolationUnavailable where none works, LaunchFailed."""
         if os.getuid() == 0:
+            _require_open(spec)
             await asyncio.to_thread(give_home, spec.cwd, user_of(spec))
         if not self._works:
             await asyncio.to_thread(probe, spec, self._hidden, self._program)
@@ -97,6 +98,14 @@ def probe(spec: LaunchSpec, hidden: tuple[Path, ...], program_path: str = PROGRA
         words = said.decode(errors="replace").strip() or f"exit code {child.returncode}"
         raise IsolationUnavailable(
             f"{program_path} does not work here: {words}.", remedy=f"{_ALLOW}, {or_trust}"
+        )
+
+
+def _require_open(spec: LaunchSpec) -> None:
+    if spec.code is not None and spec.code.stat().st_mode & 0o005 != 0o005:
+        raise LaunchFailed(
+            f"{spec.code} is closed to the user that {spec.name} runs as in its sandbox.",
+            remedy=f"Open it: chmod -R o+rX {spec.code}",
         )
 
 
