@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import TracebackType
 from typing import Any
 
@@ -78,11 +79,7 @@ class Client:
             if number not in seen:
                 seen.add(number)
                 first.setdefault(lane, []).append(number)
-        wrong = sum(
-            late > soon
-            for numbers in first.values()
-            for late, soon in zip(numbers, numbers[1:], strict=False)
-        )
+        wrong = sum(late > soon for numbers in first.values() for late, soon in pairwise(numbers))
         return Count(
             self._said,
             self._said - len(times),
