@@ -14,16 +14,22 @@ from dataclasses import dataclass
 from jackfield.v1 import event_pb2
 
 from . import __version__
+from .admin.audit import AuditPart
 from .admin.bots import BotsPart, RoutesPart
 from .admin.endpoint import AdminEndpoint
 from .admin.events import EventsPart
+from .admin.figures import FiguresPart
 from .admin.kernel import KernelPart
+from .admin.logs import LogsPart
 from .admin.plugins import PluginsPart
 from .admin.views import View, settled
 from .broker.broker import Broker
 from .broker.kept import KeptResults
+from .broker.methods import METHODS
+from .bus.audit import AuditTrail
 from .bus.bus import Bus
 from .bus.deadletters import DeadLetters
+from .bus.figures import queue_figures
 from .bus.housekeeping import Housekeeping
 from .bus.observers import Observers
 from .bus.replay import Replay
@@ -38,7 +44,9 @@ from .journal.sqlite.driver import SqliteLog
 from .paths import DataPaths, KernelLock, RuntimePaths
 from .routing.kept import KeptRoutes
 from .routing.tables import RouteTables
+from .session.alarms import Alarms
 from .session.attach import FrameLoop
+from .session.auditing import audit_calls
 from .session.bots import Bots
 from .session.endpoint import Endpoints
 from .session.hub import Hub
@@ -48,6 +56,7 @@ from .session.intake import CHECKPOINT_BUCKET, Intake
 from .session.liaison import Liaison
 from .session.methods import KernelMethods
 from .session.registry import Registry
+from .session.tracing import traced
 from .session.unary import bulk_handlers, unary_methods
 from .state.blobs import Blobs
 from .state.kv import KeyValues
@@ -57,6 +66,8 @@ from .telemetry.health import Health, HealthServer
 from .telemetry.metrics import Metrics
 from .telemetry.notify import READY, STOPPING, ServiceManager
 from .telemetry.plugin_logs import log_line
+from .telemetry.plugin_metrics import PluginMetrics
+from .telemetry.storage_sizes import StorageSizes
 
 log = logging.getLogger(__name__)
 
@@ -131,15 +142,19 @@ class Kernel:
             identities, blobs = Identities(journal, driver), Blobs(place.data.blobs)
 
             # Events and calls.
-            bus = Bus(journal, routes, clock, Turns(info.boot))
+            tracing, decider = traced(place.environ, routes, __version__)
+            bus = Bus(journal, decider, clock, Turns(info.boot))
             bus.limits.lane_waiting = settings.limits.lane_ready
             bus.on_written = kv.written
             observers = Observers(driver, journal, last=info.last_sequence)
             broker = Broker(bus, registry, KeptResults(journal, driver, clock.now), clock.now, tasks)
-            metrics = Metrics(bus, broker, journal, driver)
+            metrics = Metrics(bus, broker, journal, driver, METHODS)
+            trail = AuditTrail(journal, clock.now)
+            audit_calls(broker, trail)
 
             # Sessions.
             intake = Intake(bus, registry)
+            intake.tracing = tracing
             hub = Hub(bus, broker, identities, driver, info, registry.admit, __version__)
             bots = Bots(
                 broker,
@@ -169,7 +184,20 @@ class Kernel:
             )
             registry.snapshots = supervisor.snapshot
             liaison = Liaison(hub, bots, supervisor, observers, registry, bus, tasks)
-            endpoints.loop = FrameLoop(bus, broker, intake, liaison, liaison)
+            endpoints.loop = loop = FrameLoop(bus, broker, intake, liaison, liaison)
+            alarms = Alarms(bus, supervisor, bots)
+            sizes = StorageSizes(place.data.journal, place.data.blobs)
+            metrics.add(sizes)
+            metrics.add(
+                PluginMetrics(
+                    supervisor.snapshot,
+                    lambda: len(hub.sessions),
+                    lambda: queue_figures(bus),
+                    broker.outbox.waiting,
+                    observers,
+                    loop.traffic,
+                )
+            )
             installation = Installation(
                 place.config, place.environ, self._hooks, registry, supervisor, bots, driver, journal
             )
@@ -209,6 +237,9 @@ class Kernel:
                 BotsPart(view, installation),
                 RoutesPart(view, broker),
                 events,
+                LogsPart(view, place.data),
+                AuditPart(view),
+                FiguresPart(view, metrics, sizes, observers, broker.outbox.waiting),
             )
 
             def accepted(sequence: int, event: event_pb2.Event) -> None:
@@ -216,19 +247,24 @@ class Kernel:
                 events.accepted(sequence, event)
 
             bus.on_accepted = accepted
+            bus.on_duplicate = events.duplicate
 
             housekeeping = Housekeeping(bus, journal, driver, clock, settings.journal.retention)
+            housekeeping.on_trimmed = observers.trimmed
             chores = [
                 tasks.create_task(housekeeping.ticks(), name="deadlines"),
                 tasks.create_task(housekeeping.marks(), name="low mark"),
                 tasks.create_task(housekeeping.retention(), name="retention"),
                 tasks.create_task(metrics.loop_lag(), name="loop lag"),
+                tasks.create_task(sizes.looks(), name="sizes"),
+                tasks.create_task(trail.flushes(), name="audit trail"),
+                tasks.create_task(alarms.looks(driver), name="alarms"),
             ]
             manager = ServiceManager(place.environ)
             chores.append(tasks.create_task(manager.beats(), name="service manager"))
             running = tasks.create_task(supervisor.run(), name="supervisor")
             async with (
-                AdminEndpoint(place.runtime.admin_socket, parts),
+                AdminEndpoint(place.runtime.admin_socket, parts, trail),
                 http,
             ):
                 self.started.set()
@@ -244,6 +280,7 @@ class Kernel:
                     supervisor.shutdown()
                     await running
             await endpoints.close_all()
+            await asyncio.to_thread(tracing.close)
             liaison.stop()
             for chore in chores:
                 chore.cancel()

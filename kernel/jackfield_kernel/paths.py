@@ -62,6 +62,11 @@ class DataPaths:
         """The lock file, which holds the pid of the kernel that runs here."""
         return self.root / "kernel.lock"
 
+    @property
+    def kernel_log(self) -> Path:
+        """The kernel's own log, as JSON lines."""
+        return self.root / "kernel.log"
+
     def plugin_home(self, plugin: str) -> Path:
         """The plugin's private directory and working directory."""
         return self.root / "plugins" / plugin

@@ -6,7 +6,8 @@ import inspect
 import logging
 import os
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,8 +16,10 @@ import grpc
 from google.protobuf.message_factory import GetMessageClass
 from jackfield.v1 import admin_pb2
 
+from ..bus.audit import AuditTrail
 from ..errors import KernelError, problem
 from ..session.endpoint import ERROR_TRAILER, abort
+from .audit import acted
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +29,9 @@ SERVICE = admin_pb2.DESCRIPTOR.services_by_name["Admin"]
 class AdminEndpoint:
     """Serves `parts`: objects whose methods are named as those of the Admin service, in snake case."""
 
-    def __init__(self, path: Path, parts: Sequence[object]) -> None:
+    def __init__(self, path: Path, parts: Sequence[object], trail: AuditTrail) -> None:
         self._path = path
+        self._trail = trail
         self._parts = parts
         self._server: grpc.aio.Server | None = None
 
@@ -60,34 +64,39 @@ class AdminEndpoint:
             request = GetMessageClass(method.input_type)
             if inspect.isasyncgenfunction(implementation):
                 handlers[method.name] = grpc.unary_stream_rpc_method_handler(
-                    _stream(implementation),
+                    _stream(implementation, partial(acted, self._trail, method.name)),
                     request_deserializer=request.FromString,
                     response_serializer=lambda message: message.SerializeToString(),
                 )
             else:
                 handlers[method.name] = grpc.unary_unary_rpc_method_handler(
-                    _unary(implementation),
+                    _unary(implementation, partial(acted, self._trail, method.name)),
                     request_deserializer=request.FromString,
                     response_serializer=lambda message: message.SerializeToString(),
                 )
         return grpc.method_handlers_generic_handler(SERVICE.full_name, handlers)
 
 
-def _unary(implementation: Any) -> Any:
+def _unary(implementation: Any, acted: Callable[[Any, str], None]) -> Any:
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         try:
-            return await implementation(request)
+            response = await implementation(request)
+            acted(request, "")
+            return response
         except KernelError as error:
+            acted(request, error.reason)
             await abort(context, error)
         except Exception:
+            acted(request, "INTERNAL")
             await _internal(context, implementation.__name__)
             raise
 
     return call
 
 
-def _stream(implementation: Any) -> Any:
+def _stream(implementation: Any, acted: Callable[[Any, str], None]) -> Any:
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+        acted(request, "")
         try:
             async for message in implementation(request):
                 yield message

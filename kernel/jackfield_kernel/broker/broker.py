@@ -78,6 +78,8 @@ class Broker:
         self.kernel_methods: dict[str, KernelMethod] = {}
         self.on_kernel_closed: Callable[[Call], None] = lambda call: None
         self.on_denied: Callable[[str, str, str], None] = lambda plugin, method, grant: None
+        self.on_unrecorded: Callable[[Call, Result], None] = lambda call, result: None
+        """A call of a plugin ended of which the journal keeps no record under an event."""
         self.on_finished: Callable[[str, float, bool], None] = lambda method, seconds, failed: None
 
     # Opening --------------------------------------------------------------------------------------------------------
@@ -379,6 +381,7 @@ class Broker:
         if not call.key or (error is not None and error.retryable):
             done()
         elif call.delivery is not None:
+            call.journaled = True
             self._bus.record(call.delivery, record_of(call, result, self._now()), done)
         else:
             self._kept.keep(call.scope, record_of(call, result, self._now()), done)
@@ -400,6 +403,8 @@ class Broker:
 
     def fail(self, call: Call, error: error_pb2.Error) -> None:
         """End a call with an error."""
+        if call.caller is not None and error.reason == "GRANT_MISSING":
+            self.on_denied(call.caller.plugin, call.method.path, error.metadata["grant"])
         self._close(call, Result(error=error))
 
     def _close(self, call: Call, result: Result) -> None:
@@ -415,6 +420,8 @@ class Broker:
             call.provider.provides.pop(call.provider_id, None)
         if call.provider_name == KERNEL:
             self.on_kernel_closed(call)
+        elif call.digest and not call.journaled and not result.recorded:
+            self.on_unrecorded(call, result)
         for answer in call.answers:
             answer(result)
 

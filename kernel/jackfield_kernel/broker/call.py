@@ -71,6 +71,7 @@ class Call:
         scope: delivery id, or plugin id outside deliveries: what makes `key` unique.
         caller: the session that streams requests into it; None for the kernel's own calls and once that session is gone.
         answers: who waits for its end; more than one when a repeat joined it.
+        journaled: its result is written to the journal under the event of its delivery.
         cut: its provider's stream broke while it was there; the process may come back with the result.
     """
 
@@ -91,6 +92,7 @@ class Call:
     timer: asyncio.TimerHandle | None = None
     possibly_repeated: bool = False
     cut: bool = False
+    journaled: bool = False
 
     @property
     def streaming(self) -> bool:

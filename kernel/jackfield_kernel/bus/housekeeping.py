@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from jackfield.v1 import journal_pb2
 
@@ -33,6 +34,7 @@ class Housekeeping:
         self._driver = driver
         self._clock = clock
         self._retention = retention
+        self.on_trimmed: Callable[[int], None] = lambda before: None
 
     async def ticks(self) -> None:
         """Take back deliveries that are over their deadline."""
@@ -67,7 +69,10 @@ class Housekeeping:
         if not boundary:
             return 0
         first = next(iter(self._bus.runs.values()), None)
-        return await self._driver.trim(min(boundary, first.sequence) if first is not None else boundary)
+        before = min(boundary, first.sequence) if first is not None else boundary
+        removed = await self._driver.trim(before)
+        self.on_trimmed(before)
+        return removed
 
     async def _boundary(self, before: float) -> int:
         """Sequence of the first event accepted at `before` or later, found by halving; 0 without events."""

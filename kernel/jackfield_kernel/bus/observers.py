@@ -57,6 +57,7 @@ class Observers:
         self._cursors: dict[str, _Cursor] = {}
         self._ring: deque[tuple[int, event_pb2.Event]] = deque(maxlen=RING_EVENTS)
         self._last = last
+        self._trimmed = 0
 
     def accepted(self, sequence: int, event: event_pb2.Event) -> None:
         """An event became durable."""
@@ -73,6 +74,7 @@ class Observers:
         cursor.watcher = watcher
         cursor.patterns = tuple(parse(pattern) for pattern in patterns)
         cursor.sent = cursor.done
+        self._jump(cursor)
         cursor.in_flight.clear()
         cursor.wake.set()
         try:
@@ -148,6 +150,22 @@ class Observers:
             cursor.in_flight.popleft()
         self._journal.put(Put(CURSOR_BUCKET, plugin, str(cursor.done).encode()))
         cursor.wake.set()
+
+    def trimmed(self, before: int) -> None:
+        """Retention removed the records below a sequence: an observer that had not come so far jumps ahead."""
+        self._trimmed = before
+        for cursor in self._cursors.values():
+            self._jump(cursor)
+
+    def _jump(self, cursor: _Cursor) -> None:
+        lost = self._trimmed - 1 - cursor.sent
+        if lost > 0:
+            cursor.gaps += lost
+            cursor.sent = self._trimmed - 1
+
+    def gaps(self) -> dict[str, int]:
+        """Records that each observer never saw, for retention removed them first; since the kernel started."""
+        return {plugin: cursor.gaps for plugin, cursor in self._cursors.items()}
 
     def lag(self) -> dict[str, int]:
         """How many records each observer is behind."""

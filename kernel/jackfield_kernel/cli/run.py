@@ -20,6 +20,7 @@ from ..errors import KernelError
 from ..hooks import Hooks
 from ..paths import DataPaths, RuntimePaths, runtime_paths
 from ..supervisor.adopted import read_record
+from ..telemetry.log_file import LogFile
 from ..telemetry.logs import configure
 from .failure import Failure, of_kernel, print_failure
 from .greeting import greet
@@ -56,8 +57,11 @@ def run(
     """Start the kernel and the plugins, and print their addresses. Ctrl-C stops in order, twice at once."""
     root = data_directory(data, os.environ)
     settings = load_config(config_file(config, root, os.environ), os.environ, {})
-    configure(log_level or settings.settings.log.level, log_format or settings.settings.log.format)
     place = _place(root, runtime_paths(root, os.environ), settings, memory=memory)
+    place.data.prepare()
+    log_file = LogFile(place.data.kernel_log)
+    chosen = settings.settings.log
+    configure(log_level or chosen.level, log_format or chosen.format, also=[log_file])
     hooks = Hooks()
     hooks.load_entry_points()
     kernel = Kernel(place, hooks)

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
@@ -22,8 +22,9 @@ def configure(
     level: Literal["debug", "info", "warning", "error"] = "info",
     format: Literal["text", "json"] = "text",
     stream: TextIO | None = None,
+    also: Iterable[logging.Handler] = (),
 ) -> None:
-    """Send every log record of the process to `stream` (stderr), and no record anywhere else.
+    """Send every log record of the process to `stream` (stderr) and to the handlers `also`, and no record anywhere else.
 
     `text` is short and in local time, with colours on a terminal unless NO_COLOR is set; `json` is one object
     per line with UTC times. May be called again: the last call counts.
@@ -35,7 +36,8 @@ def configure(
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
-    root.addHandler(handler)
+    for one in (handler, *also):
+        root.addHandler(one)
     root.setLevel(level.upper())
     # The loop's own debug records repeat each poll.
     logging.getLogger("asyncio").setLevel(max(logging.INFO, root.level))
