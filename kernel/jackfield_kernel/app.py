@@ -48,16 +48,18 @@ from .session.alarms import Alarms
 from .session.attach import FrameLoop
 from .session.auditing import audit_calls
 from .session.bots import Bots
+from .session.checkpoints import Checkpoints
 from .session.endpoint import Endpoints
 from .session.hub import Hub
 from .session.identity import Identities
 from .session.installation import Installation
-from .session.intake import CHECKPOINT_BUCKET, Intake
+from .session.intake import Intake
 from .session.liaison import Liaison
 from .session.methods import KernelMethods
 from .session.registry import Registry
 from .session.tracing import traced
 from .session.unary import bulk_handlers, unary_methods
+from .session.upgrade import Upgrades
 from .state.blobs import Blobs
 from .state.kv import KeyValues
 from .state.leases import Leases
@@ -153,13 +155,14 @@ class Kernel:
             audit_calls(broker, trail)
 
             # Sessions.
-            intake = Intake(bus, registry)
+            checkpoints = Checkpoints(journal, driver)
+            intake = Intake(bus, registry, checkpoints)
             intake.tracing = tracing
             hub = Hub(bus, broker, identities, driver, info, registry.admit, __version__)
             bots = Bots(
                 broker,
-                hub.sessions.get,
-                lambda name: intake.checkpoints.get(name, b""),
+                hub.sessions.serving,
+                checkpoints,
                 tasks,
                 registry.changed,
             )
@@ -191,23 +194,37 @@ class Kernel:
             metrics.add(
                 PluginMetrics(
                     supervisor.snapshot,
-                    lambda: len(hub.sessions),
+                    lambda: sum(1 for _ in hub.sessions),
                     lambda: queue_figures(bus),
                     broker.outbox.waiting,
                     observers,
                     loop.traffic,
                 )
             )
+            upgrades = Upgrades(supervisor, hub, bots, liaison, registry, journal)
             installation = Installation(
-                place.config, place.environ, self._hooks, registry, supervisor, bots, driver, journal
+                place.config,
+                place.environ,
+                self._hooks,
+                registry,
+                supervisor,
+                bots,
+                upgrades,
+                driver,
+                journal,
             )
 
             # What an earlier kernel left.
             await kept.load(routes, settings.routes)
-            for load in (identities.load, hub.load, leases.load, registry.load, installation.load):
+            for load in (
+                identities.load,
+                hub.load,
+                leases.load,
+                registry.load,
+                checkpoints.load,
+                installation.load,
+            ):
                 await load()
-            for name, entry in await driver.entries(CHECKPOINT_BUCKET):
-                intake.checkpoints[name] = entry.value
             if open_events := await Replay(bus, clock.now).run(driver):
                 log.info("%d events are open from an earlier run", open_events)
             installation.discover()
@@ -233,7 +250,7 @@ class Kernel:
             events = EventsPart(view, DeadLetters(bus, driver))
             parts = (
                 KernelPart(view, broker, place.config, self),
-                PluginsPart(view, installation, place.data),
+                PluginsPart(view, installation, place.data, tasks),
                 BotsPart(view, installation),
                 RoutesPart(view, broker),
                 events,

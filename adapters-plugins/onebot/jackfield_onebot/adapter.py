@@ -100,6 +100,9 @@ class OneBot(Messaging):
         opened = self.registry.remove(bot.name)
         if opened is None:
             return None
+        if reason is CloseReason.HANDOVER and not self.registry.all() and self._listener is not None:
+            # Clients that come back must find the new version, not this one.
+            await self._listener.stop_listening()
         accounts = list(opened.accounts.values())
         await asyncio.gather(*(_disconnect(account, "the bot is closed") for account in accounts))
         if reason is not CloseReason.LEASE_LOST and not await opened.intake.drained(DRAIN_SECONDS):

@@ -10,10 +10,10 @@ from typing import Any
 
 from aiohttp import web
 from jackfield_sdk import PluginContext
+from jackfield_sdk.listening import CannotListen, listen
 
 from jackfield_onebot.auth import accepts, token_of
 from jackfield_onebot.convert.values import text_of
-from jackfield_onebot.sockets import CannotListen, listen
 
 PATH = "/onebot/v11/ws"
 # Path to the role of clients that state none.
@@ -53,20 +53,28 @@ class Listener:
         self._log = log
         self._stack = AsyncExitStack()
         self._count = 0
+        self._sites: list[web.SockSite] = []
         self.port = 0
 
-    async def open(self, hosts: list[str], port: int) -> None:
-        """Listens. Raises CannotListen."""
-        sockets = listen(hosts, port)
+    async def open(self, hosts: list[str], port: int, *, successor: bool = False) -> None:
+        """Listens; as `successor` beside the version that is being replaced. Raises CannotListen."""
+        sockets = listen(hosts, port, plugin="onebot", successor=successor)
         app = web.Application(client_max_size=1 << 16)
         for path in PATHS:
             app.router.add_get(path, self._connect)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        for bound in sockets:
-            await web.SockSite(runner, bound).start()
+        self._sites = [web.SockSite(runner, bound) for bound in sockets]
+        for site in self._sites:
+            await site.start()
         self.port = sockets[0].getsockname()[1]
+
+    async def stop_listening(self) -> None:
+        """Lets nobody in any more; connections that stand go on."""
+        sites, self._sites = self._sites, []
+        for site in sites:
+            await site.stop()
 
     async def close(self) -> None:
         """Lets nobody in any more and ends what is open."""
@@ -112,7 +120,7 @@ class Listener:
 async def try_to_open(listener: Listener, hosts: list[str], port: int, context: PluginContext) -> bool:
     """Opens the port and says how it stands; False while it cannot be opened."""
     try:
-        await listener.open(hosts, port)
+        await listener.open(hosts, port, successor=context.successor)
     except CannotListen as error:
         context.log.error("%s", error)
         context.not_ready(error)

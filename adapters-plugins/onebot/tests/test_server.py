@@ -8,7 +8,6 @@ import aiohttp
 import pytest
 from jackfield.v1 import frame_pb2
 from jackfield_onebot.adapter import build
-from jackfield_onebot.sockets import CannotListen, listen
 from jackfield_sdk import (
     BotState,
     Chat,
@@ -22,6 +21,7 @@ from jackfield_sdk import (
     ReplyReference,
     Unavailable,
 )
+from jackfield_sdk.listening import CannotListen, listen
 from jackfield_sdk.testing import FakeKernel
 from simulated_onebot import Refusal, World, world
 
@@ -107,7 +107,7 @@ async def test_a_taken_port_is_said_with_its_holder_and_taken_when_free() -> Non
             assert await slept.get() == 5.0
             context = running.runtime.context
             assert context._reported.readiness == frame_pb2.READINESS_NOT_READY
-            assert f"port {port} is taken on 127.0.0.1, held by process" in context._reported.reason.message
+            assert f"port {port} is taken on 127.0.0.1 by pid" in context._reported.reason.message
             holder.close()
             go.set()
             await asyncio.wait_for(running.session.ready.wait(), 5)
@@ -118,10 +118,10 @@ async def test_a_taken_port_is_said_with_its_holder_and_taken_when_free() -> Non
 
 
 def test_an_address_that_is_not_of_this_machine_is_left_out_or_said() -> None:
-    (bound,) = listen(["127.0.0.1", "203.0.113.1"], 0)
+    (bound,) = listen(["127.0.0.1", "203.0.113.1"], 0, plugin="onebot")
     bound.close()
     with pytest.raises(CannotListen, match=r"203\.0\.113\.1") as refused:
-        listen(["203.0.113.1"], 0)
+        listen(["203.0.113.1"], 0, plugin="onebot")
     assert refused.value.remedy
 
 

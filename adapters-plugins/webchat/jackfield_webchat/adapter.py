@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import secrets
 import socket
 import time
@@ -35,11 +34,11 @@ from jackfield_sdk import (
     SendResult,
     StreamSteps,
     Text,
-    Unavailable,
     User,
 )
+from jackfield_sdk.listening import CannotListen, is_loopback, listen
 
-from jackfield_webchat import frames, guard, listener
+from jackfield_webchat import frames, guard
 from jackfield_webchat.chain import Chain, chain_of, message_of
 from jackfield_webchat.history import Entry, History, Room, TextState
 from jackfield_webchat.history_thread import HistoryThread
@@ -105,14 +104,16 @@ class WebChat(Adapter):
     async def _listen(self) -> bool:
         """Opens the port and says so; False, with the reason reported, when it cannot be had."""
         try:
-            sockets = listener.listen(self._host, self._wanted)
-        except OSError as error:
-            taken = error.errno == errno.EADDRINUSE
-            who = await asyncio.to_thread(listener.holder, self._wanted) if taken else ""
-            reason = f"port {self._wanted} is taken by {who}" if taken else f"cannot listen: {error}"
-            remedy = "End that program, or set another `port` for the plugin webchat (WEBCHAT_PORT)."
-            self._unready = Unavailable(reason, remedy=remedy)
-            self.plugin.not_ready(self._unready)
+            sockets = await asyncio.to_thread(
+                listen,
+                [self._host],
+                self._wanted,
+                plugin="webchat (WEBCHAT_PORT)",
+                successor=self.plugin.successor,
+            )
+        except CannotListen as error:
+            self._unready = error
+            self.plugin.not_ready(error)
             return False
         for opened in sockets:
             await web.SockSite(self._runner, opened).start()
@@ -133,7 +134,7 @@ class WebChat(Adapter):
     async def open_bot(self, bot: Bot) -> OpenedBot:
         # The kernel may be quicker than our database.
         await self._set_up.wait()
-        if not guard.token_of(bot) and not listener.is_loopback(self._host):
+        if not guard.token_of(bot) and not is_loopback(self._host):
             raise InvalidArgument(
                 f"the bot {bot.name} has no token, and {self._host} can be reached from other machines",
                 remedy="Set `token` for the bot (WEBCHAT_TOKEN), or `host: localhost` for the plugin.",
@@ -147,6 +148,10 @@ class WebChat(Adapter):
 
     async def close_bot(self, bot: Bot, reason: CloseReason) -> bytes | None:
         self._bots.pop(bot.name, None)
+        if reason is CloseReason.HANDOVER and not self._bots:
+            # Pages that come back must find the new version, not this one.
+            for site in list(self._runner.sites):
+                await site.stop()
         leaving = [one.close(1012, "the bot is closed") for one in self._rooms.of_bot(bot.name)]
         await asyncio.gather(*leaving)
         return None

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from jackfield.v1 import admin_pb2
 
-from ..errors import Refused
+from ..errors import KernelError, Refused
 from ..manifest import Manifest, load_manifest, parse_manifest
 from ..paths import DataPaths
+from ..session.border import contained
 from ..session.installation import Installation
 from ..supervisor import State, tail
 from ..supervisor.discovery import manifest_in
@@ -23,10 +24,13 @@ FOLLOW_BYTES = 1 << 20
 class PluginsPart:
     """Plugins."""
 
-    def __init__(self, view: View, installation: Installation, paths: DataPaths) -> None:
+    def __init__(
+        self, view: View, installation: Installation, paths: DataPaths, tasks: asyncio.TaskGroup
+    ) -> None:
         self._view = view
         self._installation = installation
         self._paths = paths
+        self._tasks = tasks
 
     def _status(self, name: str) -> admin_pb2.PluginStatus:
         return self._view.plugin(self._view.supervisor.plugin(name))
@@ -87,6 +91,38 @@ class PluginsPart:
         """Drain, stop and start."""
         await self._installation.restart(request.name)
         return admin_pb2.RestartPluginResponse(plugin=self._status(request.name))
+
+    async def upgrade_plugin(
+        self, request: admin_pb2.UpgradePluginRequest
+    ) -> AsyncIterator[admin_pb2.UpgradePluginResponse]:
+        """Replace a plugin's process by one of its new version."""
+        steps: asyncio.Queue[admin_pb2.UpgradePluginResponse | KernelError] = asyncio.Queue()
+
+        def step(step: admin_pb2.UpgradeStep.ValueType, detail: str) -> None:
+            steps.put_nowait(admin_pb2.UpgradePluginResponse(step=step, detail=detail))
+
+        async def upgrade() -> None:
+            place = Path(request.path) if request.path else None
+            try:
+                grants = await self._installation.upgrade(
+                    request.name, place, back=request.back, approve=request.approve, step=step
+                )
+            except KernelError as error:
+                steps.put_nowait(error)
+                return
+            last = admin_pb2.UpgradePluginResponse(plugin=self._status(request.name))
+            last.requested_grants.extend(grants)
+            steps.put_nowait(last)
+
+        # The kernel's task: whoever asked for the upgrade may go away, and it still comes to its end.
+        self._tasks.create_task(
+            contained(upgrade(), f"the upgrade of {request.name}"), name=f"upgrade {request.name}"
+        )
+        while not isinstance(response := await steps.get(), KernelError):
+            yield response
+            if response.HasField("plugin"):
+                return
+        raise response
 
     async def set_grants(self, request: admin_pb2.SetGrantsRequest) -> admin_pb2.SetGrantsResponse:
         """Replace grants."""

@@ -24,6 +24,8 @@ from ..supervisor import PluginSnapshot, Reason, State, Supervisor
 
 TEXT_LIMIT = 120
 STUCK_SECONDS = 5.0
+UNWANTED = {"DISABLED", "NOT_CONFIGURED"}
+"""Reasons of a plugin that nobody wants to run."""
 GOOD = {State.ACTIVE, State.STARTING, State.DRAINING}
 
 
@@ -58,7 +60,7 @@ class View:
         """One plugin."""
         now = time.time()
         installed = self.registry.plugins.get(snapshot.name)
-        session = self.hub.sessions.get(snapshot.name)
+        session = self.hub.sessions.serving(snapshot.name)
         status = admin_pb2.PluginStatus(
             name=snapshot.name,
             version=snapshot.version,
@@ -147,7 +149,7 @@ class View:
         if self.listener.problem is not None:
             found.append(self.listener.problem)
         for snapshot in snapshots:
-            if snapshot.state not in GOOD and snapshot.reason.name != "DISABLED":
+            if snapshot.state not in GOOD and snapshot.reason.name not in UNWANTED:
                 error = reason_error(snapshot.reason)
                 error.message = f"plugin {snapshot.name} is {snapshot.state}: {error.message}"
                 error.remedy = error.remedy or f"jackfield plugin logs {snapshot.name}"

@@ -35,16 +35,12 @@ class Directory(Protocol):
         """Plugin id of a bot's adapter; None for a bot that does not exist."""
         ...
 
-    def is_open(self, bot: str) -> bool:
-        """Whether the bot's adapter opened it: before that it knows nothing of the bot."""
-        ...
-
     def provider_of(self, service: str) -> list[str]:
         """Plugin ids that provide a service."""
         ...
 
-    def peer(self, plugin: str) -> Peer | None:
-        """The attached session of a plugin that can take calls."""
+    def peer(self, plugin: str, bot: str = "") -> Peer | None:
+        """The attached session of a plugin that can take calls; with `bot` the one that has it open."""
         ...
 
     def installed(self, plugin: str) -> bool:
@@ -226,8 +222,9 @@ class Broker:
         target: frame_pb2.CallTarget | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         caller: str = KERNEL,
+        session: Peer | None = None,
     ) -> asyncio.Future[bytes]:
-        """A unary call of the kernel itself. The future fails with `CallFailed`."""
+        """A unary call of the kernel itself, to one `session` or to whoever serves. The future fails with `CallFailed`."""
         method = method_of(path)
         assert method is not None
         frame = frame_pb2.CallOpen(method=path, target=target, body=body, half_closed=True)
@@ -242,7 +239,9 @@ class Broker:
             else:
                 future.set_result(result.body)
 
-        self._start(Call(method, frame, provider, caller, "", b"", [answer], time.monotonic()))
+        self._start(
+            Call(method, frame, provider, caller, "", b"", [answer], time.monotonic(), pinned=session)
+        )
         return future
 
     # Forwarding -----------------------------------------------------------------------------------------------------
@@ -284,11 +283,11 @@ class Broker:
 
     def _provider_for(self, call: Call) -> Peer | None:
         """The session that takes the call now; None while it is away, has all it takes, or has not opened the bot."""
-        provider = self._directory.peer(call.provider_name)
-        if provider is None or len(provider.provides) >= provider.window().calls:
-            return None
         bot = call.open.target.bot
-        if bot and call.method.access != access_pb2.ACCESS_KERNEL and not self._directory.is_open(bot):
+        if bot and call.method.access == access_pb2.ACCESS_KERNEL:
+            bot = ""
+        provider = call.pinned or self._directory.peer(call.provider_name, bot)
+        if provider is None or len(provider.provides) >= provider.window().calls:
             return None
         return provider
 
@@ -300,7 +299,11 @@ class Broker:
             )
 
     def _forward(self, call: Call, provider: Peer) -> None:
-        call.provider, call.cut = provider, False
+        if call.cut and call.cut != provider.instance:
+            # Another generation took over before the one that held the call came back.
+            self._unknown(call)
+            return
+        call.provider, call.cut = provider, ""
         call.provider_id = provider.next_call_id()
         provider.provides[call.provider_id] = call
         frame = frame_pb2.Frame()
@@ -403,8 +406,6 @@ class Broker:
 
     def fail(self, call: Call, error: error_pb2.Error) -> None:
         """End a call with an error."""
-        if call.caller is not None and error.reason == "GRANT_MISSING":
-            self.on_denied(call.caller.plugin, call.method.path, error.metadata["grant"])
         self._close(call, Result(error=error))
 
     def _close(self, call: Call, result: Result) -> None:
@@ -420,7 +421,7 @@ class Broker:
             call.provider.provides.pop(call.provider_id, None)
         if call.provider_name == KERNEL:
             self.on_kernel_closed(call)
-        elif call.digest and not call.journaled and not result.recorded:
+        if call.digest and not call.journaled and not result.recorded:
             self.on_unrecorded(call, result)
         for answer in call.answers:
             answer(result)
@@ -468,18 +469,18 @@ class Broker:
                 self.fail(call, outcome_unknown(call))
             elif call.key:
                 # The same process may come back: under the key it answers from what it kept, and acts once.
-                call.cut = True
+                call.cut = peer.instance
                 self._wait(call)
             else:
                 self._unknown(call)
 
-    def gone(self, plugin: str) -> None:
-        """The process of a provider ended: nobody will ever know what became of the calls that it held."""
-        for call in self.outbox.take_cut(plugin):
+    def gone(self, plugin: str, instance: str) -> None:
+        """A process of a provider ended: nobody will ever know what became of the calls that it held."""
+        for call in self.outbox.take_cut(plugin, instance):
             self._unknown(call)
 
     def _unknown(self, call: Call) -> None:
-        call.cut = False
+        call.cut = ""
         if call.open.on_unknown == frame_pb2.ON_UNKNOWN_REPEAT:
             call.possibly_repeated = True
             self._wait(call)

@@ -39,6 +39,8 @@ class Peer(Protocol):
     """A session, as the broker sees it."""
 
     plugin: str
+    instance: str
+    """Which generation of the plugin this is; only one process at a time has the name."""
     grants: Grants
     provides: dict[int, Call]
     """Calls that this plugin provides, by the even id that the kernel gave them."""
@@ -72,7 +74,8 @@ class Call:
         caller: the session that streams requests into it; None for the kernel's own calls and once that session is gone.
         answers: who waits for its end; more than one when a repeat joined it.
         journaled: its result is written to the journal under the event of its delivery.
-        cut: its provider's stream broke while it was there; the process may come back with the result.
+        cut: the instance whose stream broke while it held the call, and which may come back with the result; else empty.
+        pinned: the only session that may provide the call.
     """
 
     method: Method
@@ -91,8 +94,9 @@ class Call:
     early: list[frame_pb2.Frame] = field(default_factory=list)
     timer: asyncio.TimerHandle | None = None
     possibly_repeated: bool = False
-    cut: bool = False
     journaled: bool = False
+    cut: str = ""
+    pinned: Peer | None = None
 
     @property
     def streaming(self) -> bool:

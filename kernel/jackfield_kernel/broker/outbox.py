@@ -35,9 +35,9 @@ class Outbox:
         """The queues of a provider, oldest call first."""
         return self._queues.get(provider, {}).values()
 
-    def take_cut(self, provider: str) -> list[Call]:
-        """Take out the calls that the provider held when its stream broke."""
-        cut = [call for queue in self.queues(provider) for call in queue if call.cut]
+    def take_cut(self, provider: str, instance: str) -> list[Call]:
+        """Take out the calls that this process of the provider held when its stream broke."""
+        cut = [call for queue in self.queues(provider) for call in queue if call.cut == instance]
         for call in cut:
             self.remove(call)
         return cut

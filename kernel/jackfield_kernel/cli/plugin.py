@@ -157,6 +157,57 @@ def restart(name: Name, data: Data = None, json: Json = False) -> None:
     _changed(answer.plugin, json=json)
 
 
+@app.command(epilog="Example: jackfield plugin upgrade hello ./hello-2.0")
+def upgrade(
+    name: Name,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FOLDER]", help="Of the new version; else its files as they are now."),
+    ] = None,
+    data: Data = None,
+    json: Json = False,
+    yes: Yes = False,
+) -> None:
+    """Start a plugin's new version beside the running one and let it take over when it is ready.
+
+    Nothing waits meanwhile. A version that does not become ready is ended, and the running one goes on.
+    """
+    path = str(folder.absolute()) if folder is not None else ""
+    _upgrade(admin_pb2.UpgradePluginRequest(name=name, path=path), data, json=json, yes=yes)
+
+
+@app.command(epilog="Example: jackfield plugin rollback hello")
+def rollback(name: Name, data: Data = None, json: Json = False, yes: Yes = False) -> None:
+    """Go back to the folder that a plugin was upgraded from, in the same way."""
+    _upgrade(admin_pb2.UpgradePluginRequest(name=name, back=True), data, json=json, yes=yes)
+
+
+_STEPS = {
+    admin_pb2.UPGRADE_STEP_STARTING: "starting {}",
+    admin_pb2.UPGRADE_STEP_READY: "{} is ready and takes over",
+    admin_pb2.UPGRADE_STEP_BOT: "moving bot {}",
+    admin_pb2.UPGRADE_STEP_DRAINING: "the old version finishes what it has",
+    admin_pb2.UPGRADE_STEP_DONE: "done",
+}
+
+
+def _upgrade(request: admin_pb2.UpgradePluginRequest, data: Path | None, *, json: bool, yes: bool) -> None:
+    request.approve = yes
+    with admin(data) as stub:
+        for response in stub.UpgradePlugin(request):
+            if response.requested_grants:
+                say(f"The new version of {request.name} asks for more:")
+                for grant in response.requested_grants:
+                    say(f"  {grant:<24} {meaning(grant)}")
+                confirm("Allow this?", yes=False)
+                _upgrade(request, data, json=json, yes=True)
+                return
+            if response.step in _STEPS and not json:
+                say_now(_STEPS[response.step].format(response.detail))
+            if response.HasField("plugin"):
+                _changed(response.plugin, json=json)
+
+
 @app.command(epilog="Example: jackfield plugin logs echo --follow")
 def logs(
     name: Name,

@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 log = logging.getLogger(__name__)
 
 
-async def contained(work: Coroutine[object, object, None], what: str) -> None:
+async def contained(work: Coroutine[object, object, object], what: str) -> None:
     """Run `work`; a failure is logged with its traceback and ends neither the kernel nor anybody else's work."""
     try:
         await work

@@ -13,6 +13,7 @@ from ..broker.broker import Broker, CallFailed
 from ..config import BotSpec
 from ..errors import problem
 from .border import contained
+from .checkpoints import Checkpoints
 from .session import Session
 from .values import plain_struct
 
@@ -46,7 +47,7 @@ class Bots:
         self,
         broker: Broker,
         sessions: Callable[[str], Session | None],
-        checkpoint: Callable[[str], bytes],
+        checkpoints: Checkpoints,
         tasks: asyncio.TaskGroup,
         on_change: Callable[[], None],
     ) -> None:
@@ -55,7 +56,7 @@ class Bots:
         """A bot became FAILED."""
         self._broker = broker
         self._sessions = sessions
-        self._checkpoint = checkpoint
+        self._checkpoints = checkpoints
         self._tasks = tasks
         self._changed = on_change
 
@@ -64,10 +65,11 @@ class Bots:
         bot = self.bots.get(name)
         return bot.spec.adapter if bot is not None and bot.spec.adapter else None
 
-    def is_open(self, name: str) -> bool:
-        """Whether the adapter's present process opened the bot."""
+    def open_on(self, name: str) -> Session | None:
+        """The session of the adapter that has the bot open, if it can take calls."""
         bot = self.bots.get(name)
-        return bot is not None and bot.open_on is not None
+        session = bot.open_on if bot is not None else None
+        return session if session is not None and session.ready else None
 
     def set(self, specs: Iterable[BotSpec]) -> None:
         """The bots that should exist now. Changed ones are opened anew, vanished ones closed."""
@@ -102,16 +104,37 @@ class Bots:
             else:
                 self._consider(bot)
 
-    def adapter_gone(self, plugin: str, reason: str) -> None:
-        """An adapter's session ended: its bots wait for it."""
+    def adapter_gone(self, session: Session, reason: str, *, serves: bool) -> None:
+        """An adapter's session ended: its bots wait for it. `serves`: new bots would have gone to it."""
         for bot in self.bots.values():
-            if bot.spec.adapter == plugin and bot.spec.usable:
+            if bot.spec.adapter != session.plugin or not bot.spec.usable:
+                continue
+            if bot.open_on is session or (serves and bot.open_on is None):
                 bot.open_on = None
                 self._enter(
                     bot,
                     frame_pb2.BOT_STATE_CONNECTING,
                     problem("UNAVAILABLE", f"its adapter is away: {reason}"),
                 )
+
+    async def hand_over(self, earlier: Session, told: Callable[[str], None]) -> None:
+        """Move the bots of an adapter, one by one, from an earlier generation to the one that serves."""
+        for bot in list(self.bots.values()):
+            spec = bot.spec
+            if spec.adapter != earlier.plugin or spec.name not in earlier.open_bots:
+                continue
+            told(spec.name)
+            bot.open_on = None
+            self._enter(
+                bot, frame_pb2.BOT_STATE_CONNECTING, problem("UNAVAILABLE", "its adapter is being upgraded")
+            )
+            closed = await self._closed(spec, earlier, adapter_bot_pb2.CLOSE_REASON_HANDOVER)
+            earlier.open_bots.discard(spec.name)
+            session = self._sessions(spec.adapter)
+            if closed and bot.spec is spec and session is not None and session.ready:
+                self._enter(bot, frame_pb2.BOT_STATE_CONNECTING, None)
+                session.open_bots.add(spec.name)
+                await self._open(bot, spec, session)
 
     def reported(self, session: Session, report: frame_pb2.BotReport) -> None:
         """What an adapter says about a bot of its own."""
@@ -148,12 +171,17 @@ class Bots:
         self._tasks.create_task(work, name=f"open {spec.name}")
 
     async def _open(self, bot: Bot, spec: BotSpec, session: Session) -> None:
-        request = adapter_bot_pb2.OpenBotRequest(bot=spec.name, checkpoint=self._checkpoint(spec.name))
+        request = adapter_bot_pb2.OpenBotRequest(bot=spec.name, checkpoint=self._checkpoints.of(spec.name))
         request.config.CopyFrom(plain_struct(spec.config.values))
         target = frame_pb2.CallTarget(bot=spec.name)
         try:
             await self._broker.request(
-                spec.adapter, OPEN, request.SerializeToString(), target=target, timeout=OPEN_TIMEOUT
+                spec.adapter,
+                OPEN,
+                request.SerializeToString(),
+                target=target,
+                timeout=OPEN_TIMEOUT,
+                session=session,
             )
         except CallFailed as failure:
             if bot.spec is spec and self._sessions(spec.adapter) is session:
@@ -193,18 +221,33 @@ class Bots:
             return
         session.open_bots.discard(bot.spec.name)
         bot.open_on = None
-        work = contained(self._closed(bot.spec), f"closing bot {bot.spec.name}")
+        reason = adapter_bot_pb2.CLOSE_REASON_REMOVED
+        work = contained(self._closed(bot.spec, session, reason), f"closing bot {bot.spec.name}")
         self._tasks.create_task(work, name=f"close {bot.spec.name}")
 
-    async def _closed(self, spec: BotSpec) -> None:
-        request = adapter_bot_pb2.CloseBotRequest(bot=spec.name)
+    async def _closed(
+        self, spec: BotSpec, session: Session, reason: adapter_bot_pb2.CloseReason.ValueType
+    ) -> bool:
+        """Close a bot where it is open and keep its checkpoint; False when the adapter did not confirm."""
+        if session.closed.is_set():
+            return True
+        request = adapter_bot_pb2.CloseBotRequest(bot=spec.name, reason=reason)
         target = frame_pb2.CallTarget(bot=spec.name)
         try:
-            await self._broker.request(
-                spec.adapter, CLOSE, request.SerializeToString(), target=target, timeout=OPEN_TIMEOUT
+            answer = await self._broker.request(
+                spec.adapter,
+                CLOSE,
+                request.SerializeToString(),
+                target=target,
+                timeout=OPEN_TIMEOUT,
+                session=session,
             )
         except CallFailed as failure:
             log.warning("bot %s did not close: %s", spec.name, failure)
+            return session.closed.is_set()
+        if checkpoint := adapter_bot_pb2.CloseBotResponse.FromString(answer).checkpoint:
+            await self._checkpoints.keep(spec.name, checkpoint)
+        return True
 
     def _enter(self, bot: Bot, state: frame_pb2.BotState.ValueType, reason: error_pb2.Error | None) -> None:
         if bot.state == state and bot.reason == reason:

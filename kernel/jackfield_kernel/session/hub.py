@@ -19,8 +19,10 @@ from ..bus.bus import Bus
 from ..bus.model import Delivery
 from ..errors import Refused, problem
 from ..journal.log import JournalInfo, LogDriver
+from ..supervisor.spec import plugin_of
 from .attach import FrameLoop, Stream
 from .framing import MAX_BATCH_BYTES, MAX_FRAME_BYTES, DecodeError, parse
+from .generations import Sessions
 from .identity import Identities, hashed
 from .intake import MAX_UNACKNOWLEDGED, STREAM_BUCKET
 from .publishing import PublishStream
@@ -48,7 +50,7 @@ class Admitted:
 
 @dataclass(slots=True)
 class _Registered:
-    plugin: str
+    instance: str
     proof: bytes
     expires: asyncio.TimerHandle
 
@@ -81,7 +83,7 @@ class Hub:
         admit: Callable[[str], Admitted | None],
         kernel_version: str,
     ) -> None:
-        self.sessions: dict[str, Session] = {}
+        self.sessions = Sessions()
         self.listener = Listener()
         self.stopping = False
         """The kernel ends: sessions that end now count nothing against their deliveries."""
@@ -104,12 +106,12 @@ class Hub:
 
     def peer(self, plugin: str) -> Peer | None:
         """The attached session of a plugin that can take calls."""
-        session = self.sessions.get(plugin)
+        session = self.sessions.serving(plugin)
         return session if session is not None and session.ready and not session.ending else None
 
     def by_id(self, session_id: str) -> Session:
         """The attached session with this id. Raises Refused."""
-        for session in self.sessions.values():
+        for session in self.sessions:
             if session.id == session_id:
                 return session
         raise Refused(
@@ -118,20 +120,20 @@ class Hub:
 
     # Register -------------------------------------------------------------------------------------------------------
 
-    def register(self, plugin: str, request: kernel_pb2.RegisterRequest) -> kernel_pb2.RegisterResponse:
+    def register(self, instance: str, request: kernel_pb2.RegisterRequest) -> kernel_pb2.RegisterResponse:
         """Open a session for the plugin whose socket this is. Raises Refused."""
         try:
-            admitted = self._checked(plugin, request)
+            admitted = self._checked(instance, request)
         except Refused as refusal:
-            log.warning("plugin %s was refused: %s", plugin, refusal, extra={"reason": refusal.reason})
-            self.listener.refused(plugin, request.pid, refusal)
+            log.warning("plugin %s was refused: %s", instance, refusal, extra={"reason": refusal.reason})
+            self.listener.refused(instance, request.pid, refusal)
             raise
         session_id = secrets.token_urlsafe(16)
         expires = asyncio.get_running_loop().call_later(
             REGISTERED_SECONDS, self._registered.pop, session_id, None
         )
-        self._registered[session_id] = _Registered(plugin, hashed(request.secret), expires)
-        self.listener.registered(plugin, session_id)
+        self._registered[session_id] = _Registered(instance, hashed(request.secret), expires)
+        self.listener.registered(instance, session_id)
         return kernel_pb2.RegisterResponse(
             session_id=session_id,
             contract_version=max(set(request.contract_versions) & set(CONTRACT_VERSIONS)),
@@ -142,12 +144,12 @@ class Hub:
             max_batch_bytes=MAX_BATCH_BYTES,
         )
 
-    def _checked(self, plugin: str, request: kernel_pb2.RegisterRequest) -> Admitted:
-        admitted = self._admit(plugin)
+    def _checked(self, instance: str, request: kernel_pb2.RegisterRequest) -> Admitted:
+        plugin, admitted = plugin_of(instance), self._admit(instance)
         if (
             request.plugin != plugin
             or admitted is None
-            or not self._identities.matches(plugin, request.secret)
+            or not self._identities.matches(instance, request.secret)
         ):
             raise Refused(
                 "UNAUTHENTICATED",
@@ -175,7 +177,7 @@ class Hub:
     # Attach ---------------------------------------------------------------------------------------------------------
 
     async def attach(
-        self, plugin: str, batches: AsyncIterator[bytes], stream: Stream, loop: FrameLoop
+        self, instance: str, batches: AsyncIterator[bytes], stream: Stream, loop: FrameLoop
     ) -> None:
         """Serve one control stream from its first frame to its end. Raises Refused before the session stands."""
         first = await anext(batches, b"")
@@ -189,12 +191,12 @@ class Hub:
             raise Refused("PROTOCOL_VIOLATION", "the first frame of a stream is `attach`", frame="attach")
         attach = frames[0].attach
         registered = self._registered.pop(attach.session_id, None)
-        admitted = self._admit(plugin)
-        if registered is None or registered.plugin != plugin or admitted is None:
+        admitted = self._admit(instance)
+        if registered is None or registered.instance != instance or admitted is None:
             raise Refused("UNAUTHENTICATED", "this session id is not known", remedy="Register first.")
         registered.expires.cancel()
-        token = await self._identities.attached(plugin, registered.proof)
-        session = await self._begin(plugin, attach, admitted, token)
+        token = await self._identities.attached(instance, registered.proof)
+        session = await self._begin(instance, attach, admitted, token)
         await stream.write(session.take())
         for frame in frames[1:]:
             loop.batch(session, frame_pb2.FrameBatch(frames=[frame]).SerializeToString())
@@ -208,17 +210,19 @@ class Hub:
         if session.close_error is not None:
             raise Refused(session.close_error.reason, session.close_error.message)
 
-    async def _begin(self, plugin: str, attach: frame_pb2.Attach, admitted: Admitted, token: str) -> Session:
-        self._replace(plugin)
-        publishes = self._streams.setdefault(plugin, PublishStream(0))
+    async def _begin(
+        self, instance: str, attach: frame_pb2.Attach, admitted: Admitted, token: str
+    ) -> Session:
+        self._replace(instance)
+        publishes = self._streams.setdefault(instance, PublishStream(0))
         await publishes.quiet()
-        self._replace(plugin)
-        session = Session(plugin, attach.session_id, admitted.grants, publishes)
+        self._replace(instance)
+        session = Session(instance, attach.session_id, admitted.grants, publishes)
         session.credit(attach.credit)
         session.open_bots.update(attach.open_bots)
-        self.sessions[plugin] = session
+        self.sessions.add(session)
         if attach.acknowledged_sequence > publishes.committed:
-            self._tail_lost(plugin, attach.acknowledged_sequence, publishes.committed)
+            self._tail_lost(instance, attach.acknowledged_sequence, publishes.committed)
         attached = frame_pb2.Attached(
             journal=self._info.identity,
             boot=self._info.boot,
@@ -235,8 +239,8 @@ class Hub:
         self.listener.attached(session)
         return session
 
-    def _replace(self, plugin: str) -> None:
-        earlier = self.sessions.get(plugin)
+    def _replace(self, instance: str) -> None:
+        earlier = self.sessions.of(instance)
         if earlier is not None:
             earlier.close(problem("SESSION_REPLACED", "a newer session of this plugin took its place"))
             self._end(earlier, "replaced")
@@ -251,7 +255,7 @@ class Hub:
 
     def _adopt(self, session: Session, attach: frame_pb2.Attach) -> list[frame_pb2.Kept]:
         """Lease to the new stream what the process still runs; give back what it does not know of."""
-        held = self._held.pop(session.plugin, _Held())
+        held = self._held.pop(session.instance, _Held())
         if held.timer is not None:
             held.timer.cancel()
         running = {one.delivery_id: one.fence for one in sorted(attach.running, key=lambda one: one.fence)}
@@ -267,10 +271,9 @@ class Hub:
         return kept
 
     def _end(self, session: Session, reason: str) -> None:
-        plugin = session.plugin
-        if self.sessions.get(plugin) is not session:
+        instance = session.instance
+        if not self.sessions.remove(session):
             return
-        del self.sessions[plugin]
         session.close()
         session.ready = False
         held = self._bus.detach(session)
@@ -278,23 +281,23 @@ class Hub:
         if session.ending or self.stopping:
             self._bus.lost(held, reason, counted=False)
         elif held:
-            timer = asyncio.get_running_loop().call_later(ADOPTION_SECONDS, self._give_back, plugin, reason)
-            self._held[plugin] = _Held(held, timer)
+            timer = asyncio.get_running_loop().call_later(ADOPTION_SECONDS, self._give_back, instance, reason)
+            self._held[instance] = _Held(held, timer)
         self._bus.turns.flush()
         self.listener.detached(session, reason)
 
-    def process_gone(self, plugin: str, reason: str) -> None:
+    def process_gone(self, instance: str, reason: str) -> None:
         """The process of a plugin ended: nothing that it held will come back from it."""
-        session = self.sessions.get(plugin)
+        session = self.sessions.of(instance)
         if session is not None:
             session.close(problem("PLUGIN_EXITED", reason))
             self._end(session, reason)
-        self._give_back(plugin, reason)
+        self._give_back(instance, reason)
         if not self.stopping:
-            self._broker.gone(plugin)
+            self._broker.gone(plugin_of(instance), instance)
 
-    def _give_back(self, plugin: str, reason: str) -> None:
-        held = self._held.pop(plugin, None)
+    def _give_back(self, instance: str, reason: str) -> None:
+        held = self._held.pop(instance, None)
         if held is not None:
             if held.timer is not None:
                 held.timer.cancel()
@@ -304,11 +307,23 @@ class Hub:
     # Readiness ------------------------------------------------------------------------------------------------------
 
     def ready(self, session: Session) -> None:
-        """The plugin can work: deliveries and waiting calls go to it."""
+        """The plugin can work: deliveries and waiting calls go to it, if it is the generation that serves."""
         if not session.ready:
             session.ready = True
+            if self.sessions.serves(session):
+                self._bus.attach(session)
+                self._broker.provider_ready(session.plugin)
+
+    def promote(self, instance: str) -> Session | None:
+        """From now on this generation serves; the other one keeps what it has. Returns the session of the other one."""
+        plugin = plugin_of(instance)
+        earlier = self.sessions.serving(plugin)
+        self.sessions.promote(plugin, instance)
+        session = self.sessions.serving(plugin)
+        if session is not None and session.ready:
             self._bus.attach(session)
-            self._broker.provider_ready(session.plugin)
+            self._broker.provider_ready(plugin)
+        return earlier
 
     def not_ready(self, session: Session) -> None:
         """The plugin cannot work for now: what it holds stays with it, nothing new goes to it."""
@@ -317,7 +332,7 @@ class Hub:
 
     def reconfigure(self, plugin: str, admitted: Admitted) -> None:
         """Configuration or grants changed."""
-        session = self.sessions.get(plugin)
+        session = self.sessions.serving(plugin)
         if session is None:
             return
         session.grants = admitted.grants

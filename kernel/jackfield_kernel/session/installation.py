@@ -18,10 +18,13 @@ from ..supervisor.discovery import manifest_in, python_path_of
 from ..supervisor.spec import DISABLED, EXTERNAL, PluginSpec
 from .bots import Bots
 from .registry import Registry
+from .upgrade import SLOT_BUCKET, Step, Upgrades
 
 INSTALLED_BUCKET = "installed"
 DISABLED_BUCKET = "disabled"
 BOTS_BUCKET = "bots"
+EARLIER_BUCKET = "earlier"
+"""Where a plugin stood before its last upgrade, for the way back."""
 
 UNTIL_RESTARTED = Restart(backoff=86_400.0, backoff_max=86_400.0)
 """A developer's plugin that cannot start waits to be mended instead of failing again and again."""
@@ -50,6 +53,7 @@ class Installation:
         registry: Registry,
         supervisor: Supervisor,
         bots: Bots,
+        upgrades: Upgrades,
         driver: LogDriver,
         journal: Journal,
     ) -> None:
@@ -59,9 +63,12 @@ class Installation:
         self._registry = registry
         self._supervisor = supervisor
         self._bots = bots
+        self._upgrades = upgrades
         self._driver = driver
         self._journal = journal
         self._folders: dict[str, Path] = {}
+        self._earlier: dict[str, Path] = {}
+        self._slots: dict[str, str] = {}
         self._disabled: set[str] = set()
         self._admin_bots: dict[str, BotEntry] = {}
         self._developed: dict[str, bool] = {}
@@ -71,6 +78,10 @@ class Installation:
         """Read what the operator changed in earlier runs."""
         for name, entry in await self._driver.entries(INSTALLED_BUCKET):
             self._folders[name] = Path(entry.value.decode())
+        for name, entry in await self._driver.entries(EARLIER_BUCKET):
+            self._earlier[name] = Path(entry.value.decode())
+        for name, entry in await self._driver.entries(SLOT_BUCKET):
+            self._slots[name] = entry.value.decode()
         for name, _ in await self._driver.entries(DISABLED_BUCKET):
             self._disabled.add(name)
         for name, entry in await self._driver.entries(BOTS_BUCKET):
@@ -101,8 +112,12 @@ class Installation:
         if problems and spec.error is None:
             text = "; ".join(f"{one.key}: expected {one.expected}" for one in problems)
             remedy = " ".join(one.remedy for one in problems)
-            spec = replace(spec, error=Reason("CONFIG_INVALID", text, remedy))
-        self._supervisor.add(spec)
+            if found.name not in self._config.settings.plugins:
+                # Nobody asked for it: a plugin of the environment that does nothing unconfigured is no fault.
+                spec = replace(spec, hold=spec.hold or Reason("NOT_CONFIGURED", text, remedy))
+            else:
+                spec = replace(spec, error=Reason("CONFIG_INVALID", text, remedy))
+        self._supervisor.add(replace(spec, slot=self._slots.get(found.name, "")))
 
     def install(self, place: Path) -> str:
         """Make the plugin in a directory known; returns its id. Raises ManifestInvalid, Refused."""
@@ -161,6 +176,50 @@ class Installation:
         self._disabled.add(name)
         self._journal.put(Put(DISABLED_BUCKET, name, b"1"))
         await self._supervisor.disable(name)
+
+    async def upgrade(
+        self, name: str, place: Path | None, *, back: bool, approve: bool, step: Step
+    ) -> tuple[str, ...]:
+        """Bring a plugin's present files, another directory, or with `back` the directory before it, into service.
+
+        Returns the grants that it asks for beyond those it has, when they are not approved: nothing was done then. Raises what
+        `Upgrades.run` raises, ManifestInvalid, Refused.
+        """
+        known, spec = self._registry.installed_plugin(name), self._supervisor.spec(name)
+        if back:
+            place = self._earlier.get(name)
+            if place is None:
+                raise Refused("NOT_FOUND", f"{name} was not upgraded from another directory", remedy="")
+        if place is not None and name not in self._folders:
+            raise Refused(
+                "CONFIG_PINNED",
+                f"plugin {name} was not installed by `jackfield plugin install`",
+                remedy=f"Change its package or jackfield.yaml, then run `jackfield plugin upgrade {name}`.",
+                source="environment or file",
+            )
+        path = known.manifest.path if place is None else manifest_in(place)
+        if path is None:
+            raise Refused("NOT_FOUND", f"there is no jackfield-plugin.yaml in {place}")
+        manifest = load_manifest(path)
+        if manifest.name != name:
+            raise Refused(
+                "CONFLICT", f"{path}: name: expected {name}", remedy="Install it beside.", key="name"
+            )
+        more = tuple(grant for grant in manifest.grants if grant not in known.grants.names)
+        if more and not known.trusted:
+            if not approve:
+                return more
+            self._registry.approve(name, (*known.grants.names, *more))
+        python_path = python_path_of(manifest) if spec.python_path is not None else None
+        origin = f"folder {place}" if place is not None else spec.origin
+        spec = replace(spec, manifest=manifest, python_path=python_path, origin=origin, error=None)
+        await self._upgrades.run(manifest, spec, trusted=known.trusted, step=step)
+        if place is not None and place != self._folders[name]:
+            self._earlier[name], self._folders[name] = self._folders[name], place
+            self._journal.put(Put(EARLIER_BUCKET, name, str(self._earlier[name]).encode()))
+            self._journal.put(Put(INSTALLED_BUCKET, name, str(place).encode()))
+        self.settle_bots()
+        return ()
 
     async def develop(self, manifest: Manifest, *, external: bool, replace: bool) -> None:
         """Supervise a plugin for a developer; trusted. Raises Refused CONFLICT for a name that is taken."""

@@ -11,6 +11,7 @@ from ..bus.bus import Answer, Bus
 from ..errors import problem
 from ..journal.log import Put, Unit
 from ..telemetry.tracing import NoTracing, Tracing
+from .checkpoints import Checkpoints
 from .session import Session
 
 MAX_EVENT_BYTES = 256 * 1024
@@ -18,7 +19,6 @@ MAX_CHECKPOINT_BYTES = 4 * 1024
 MAX_UNACKNOWLEDGED = 1_024
 
 STREAM_BUCKET = "stream"
-CHECKPOINT_BUCKET = "checkpoint"
 
 
 class Platforms(Protocol):
@@ -36,10 +36,10 @@ class Platforms(Protocol):
 class Intake:
     """Takes publish frames of all sessions."""
 
-    def __init__(self, bus: Bus, platforms: Platforms) -> None:
+    def __init__(self, bus: Bus, platforms: Platforms, checkpoints: Checkpoints) -> None:
         self._bus = bus
         self._platforms = platforms
-        self.checkpoints: dict[str, bytes] = {}
+        self._checkpoints = checkpoints
         self.refused = 0
         self.tracing: Tracing = NoTracing()
 
@@ -57,7 +57,7 @@ class Intake:
         if error is not None:
             self._refuse(session, sequence, error)
             return
-        marks = [Put(STREAM_BUCKET, session.plugin, str(sequence).encode())]
+        marks = [Put(STREAM_BUCKET, session.instance, str(sequence).encode())]
         self._store(session, publish, marks, partial(stream.finished, sequence))
 
     def _store(self, session: Session, publish: frame_pb2.Publish, marks: list[Put], answer: Answer) -> None:
@@ -67,8 +67,7 @@ class Intake:
         event.depth = 0
         answer = self.tracing.accept(event, answer)
         if publish.checkpoint:
-            self.checkpoints[event.bot] = publish.checkpoint
-            marks.append(Put(CHECKPOINT_BUCKET, event.bot, publish.checkpoint))
+            marks.append(self._checkpoints.mark(event.bot, publish.checkpoint))
         self._bus.publish(
             session.plugin,
             event,
@@ -97,7 +96,7 @@ class Intake:
     def _refuse(self, session: Session, sequence: int, error: error_pb2.Error) -> None:
         """The number is used up, and that is committed too: a kernel that held less would have to say LOST_TAIL."""
         self.refused += 1
-        mark = Put(STREAM_BUCKET, session.plugin, str(sequence).encode())
+        mark = Put(STREAM_BUCKET, session.instance, str(sequence).encode())
         done = partial(session.publishes.finished, sequence, error)
         self._bus.journal.submit(Unit(), lambda _: done(), (mark,))
 

@@ -65,43 +65,44 @@ class Liaison:
 
     # From the hub.
 
-    def _refused(self, plugin: str, pid: int, refusal: Refused) -> None:
+    def _refused(self, instance: str, pid: int, refusal: Refused) -> None:
         """A process that an earlier kernel left is told to end; that says nothing against the one started here."""
-        running = self._supervisor.plugin(plugin).pid
+        running = self._supervisor.pid(instance)
         if pid and running and pid != running:
-            log.info("process %d of plugin %s, left by an earlier kernel, was turned away", pid, plugin)
+            log.info("process %d of plugin %s, left by an earlier kernel, was turned away", pid, instance)
         else:
-            self._supervisor.refused(plugin, refusal.reason, refusal.message)
+            self._supervisor.refused(instance, refusal.reason, refusal.message)
 
     def _attached(self, session: Session) -> None:
-        self._supervisor.attached(session.plugin, Link(session))
+        self._supervisor.attached(session.instance, Link(session))
 
     def _detached(self, session: Session, reason: str) -> None:
-        task = self._observing.pop(session.plugin, None)
-        if task is not None:
-            task.cancel()
-        self._bots.adapter_gone(session.plugin, reason)
+        serves = self._hub.sessions.serves(session)
+        if serves:
+            self._stop_observing(session.plugin)
+        self._bots.adapter_gone(session, reason, serves=serves)
         if session.close_error is None or session.close_error.reason != "SESSION_REPLACED":
-            self._supervisor.detached(session.plugin, reason)
+            self._supervisor.detached(session.instance, reason)
 
     # From the frame loop.
 
     def heartbeat(self, session: Session, ping: frame_pb2.Ping) -> None:
         """A ping arrived."""
-        self._supervisor.heartbeat(session.plugin)
+        self._supervisor.heartbeat(session.instance)
 
     def report(self, session: Session, report: frame_pb2.Report) -> None:
         """The plugin says something about itself."""
         if report.readiness == frame_pb2.READINESS_READY:
             addresses = [(address.label, address.url) for address in report.addresses]
-            self._supervisor.ready(session.plugin, addresses)
+            self._supervisor.ready(session.instance, addresses)
             if not session.ready:
                 self._hub.ready(session)
-                self._bots.adapter_ready(session)
-                self._observe(session)
+                if self._hub.sessions.serves(session):
+                    self._bots.adapter_ready(session)
+                    self._observe(session)
         elif report.readiness == frame_pb2.READINESS_NOT_READY:
             reason = report.reason
-            self._supervisor.not_ready(session.plugin, f"{reason.message} {reason.remedy}".strip())
+            self._supervisor.not_ready(session.instance, f"{reason.message} {reason.remedy}".strip())
             self._hub.not_ready(session)
         for bot in report.bots:
             self._bots.reported(session, bot)
@@ -112,7 +113,20 @@ class Liaison:
 
     def settled(self, session: Session, sequence: int) -> None:
         """An observer is done with everything up to `sequence`."""
-        self._observers.settled(session.plugin, sequence)
+        if self._hub.sessions.serves(session):
+            self._observers.settled(session.plugin, sequence)
+
+    def promoted(self, plugin: str) -> None:
+        """Another generation serves: it observes from where the earlier one settled last."""
+        self._stop_observing(plugin)
+        session = self._hub.sessions.serving(plugin)
+        if session is not None and session.ready:
+            self._observe(session)
+
+    def _stop_observing(self, plugin: str) -> None:
+        task = self._observing.pop(plugin, None)
+        if task is not None:
+            task.cancel()
 
     def _observe(self, session: Session) -> None:
         installed = self._registry.plugins.get(session.plugin)

@@ -19,6 +19,7 @@ from ..journal.journal import Journal
 from ..journal.log import LogDriver, Put
 from ..manifest import Manifest
 from ..supervisor import PluginSnapshot
+from ..supervisor.spec import plugin_of
 from .bots import Bots
 from .hub import Admitted
 from .values import plain_struct
@@ -56,6 +57,8 @@ class Registry:
         self._environ = environ
         self._journal = journal
         self._driver = driver
+        self._aside: dict[str, Installed] = {}
+        """Generations that do not serve, by instance: the new one before it takes over, the old one until it is gone."""
         self._set: dict[str, tuple[str, ...]] = {}
         self._providers: dict[str, list[str]] = {}
         self._watchers: list[Callable[[int], None]] = []
@@ -72,6 +75,11 @@ class Registry:
 
     def add(self, manifest: Manifest, *, trusted: bool) -> Installed:
         """Make a plugin known, or replace what is known of it."""
+        installed = self.plugins[manifest.name] = self._installed(manifest, trusted=trusted)
+        self._index()
+        return installed
+
+    def _installed(self, manifest: Manifest, *, trusted: bool) -> Installed:
         entry = self._config.settings.plugins.get(manifest.name)
         resolved = resolve_plugin_config(manifest, entry.config if entry else {}, {}, self._environ)
         raw = Struct()
@@ -81,9 +89,21 @@ class Registry:
             manifest, trusted or entry is not None, resolved, raw, earlier.version + 1 if earlier else 1
         )
         installed.grants = self._grants(installed)
-        self.plugins[manifest.name] = installed
-        self._index()
         return installed
+
+    def prepare(self, manifest: Manifest, instance: str, *, trusted: bool) -> None:
+        """Know what a generation of a plugin is that does not serve yet."""
+        self._aside[instance] = self._installed(manifest, trusted=trusted)
+
+    def swap(self, plugin: str, new: str, old: str) -> None:
+        """The generation `new` serves, `old` is known until it is dropped."""
+        self._aside[old] = self.plugins[plugin]
+        self.plugins[plugin] = self._aside.pop(new)
+        self._index()
+
+    def drop(self, instance: str) -> None:
+        """A generation ended for good."""
+        self._aside.pop(instance, None)
 
     def forget(self, plugin: str) -> None:
         """Remove a plugin."""
@@ -115,10 +135,15 @@ class Registry:
                 remedy=f"Its manifest asks for: {', '.join(installed.manifest.grants) or 'nothing'}.",
                 field="grants",
             )
-        self._set[plugin] = chosen
-        self._journal.put(Put(GRANTS_BUCKET, plugin, json.dumps(chosen).encode()))
+        self.approve(plugin, chosen)
         installed.grants = self._grants(installed)
         return installed.grants
+
+    def approve(self, plugin: str, grants: Iterable[str]) -> None:
+        """Keep what the operator answered; in force for a generation that is made known afterwards."""
+        chosen = tuple(sorted(set(grants)))
+        self._set[plugin] = chosen
+        self._journal.put(Put(GRANTS_BUCKET, plugin, json.dumps(chosen).encode()))
 
     def installed_plugin(self, plugin: str) -> Installed:
         """A plugin with a readable manifest. Raises Refused NOT_FOUND."""
@@ -129,9 +154,9 @@ class Registry:
             )
         return installed
 
-    def admit(self, plugin: str) -> Admitted | None:
-        """What a session of the plugin begins with."""
-        installed = self.plugins.get(plugin)
+    def admit(self, instance: str) -> Admitted | None:
+        """What a session of this generation of a plugin begins with."""
+        installed = self._aside.get(instance) or self.plugins.get(plugin_of(instance))
         if installed is None:
             return None
         config = plain_struct(installed.config.values)
@@ -143,16 +168,14 @@ class Registry:
         """Plugin id of a bot's adapter."""
         return self.bots.adapter_of(bot) if self.bots is not None else None
 
-    def is_open(self, bot: str) -> bool:
-        """Whether the bot's adapter opened it."""
-        return self.bots is not None and self.bots.is_open(bot)
-
     def provider_of(self, service: str) -> list[str]:
         """Plugin ids that provide a service."""
         return self._providers.get(service, [])
 
-    def peer(self, plugin: str) -> Peer | None:
-        """The session of a plugin that can take calls."""
+    def peer(self, plugin: str, bot: str = "") -> Peer | None:
+        """The session of a plugin that can take calls; with `bot` the one that has it open."""
+        if bot:
+            return self.bots.open_on(bot) if self.bots is not None else None
         return self.sessions(plugin)
 
     # Intake.

@@ -11,6 +11,7 @@ from ..broker.call import Call
 from ..broker.grants import Grants
 from ..bus.model import Delivery
 from ..errors import problem
+from ..supervisor.spec import plugin_of
 from .framing import FrameTooLarge, Outgoing
 from .publishing import PublishStream
 
@@ -26,13 +27,16 @@ class Session:
     """An attached plugin. Implements the bus's `Sink` and the broker's `Peer`.
 
     Attributes:
+        plugin: its id.
+        instance: which of its generations this is, see `supervisor.spec.PluginSpec.slot`.
         ready: whether the plugin reported that it can work; deliveries and calls wait until then.
         open_bots: bots whose events the plugin may publish.
         ending: goaway was sent: what it still holds comes back uncounted.
     """
 
-    def __init__(self, plugin: str, session_id: str, grants: Grants, publishes: PublishStream) -> None:
-        self.plugin = plugin
+    def __init__(self, instance: str, session_id: str, grants: Grants, publishes: PublishStream) -> None:
+        self.instance = instance
+        self.plugin = plugin_of(instance)
         self.id = session_id
         self.grants = grants
         self.publishes = publishes

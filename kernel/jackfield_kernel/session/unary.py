@@ -25,13 +25,13 @@ def unary_methods(hub: Hub, methods: KernelMethods, broker: Broker, intake: Inta
     """Unary methods by name. Each finds the caller's session by the socket and the request's `session_id`."""
 
     def by_session(method: Callable[[Session, bytes], Awaitable[bytes]], field: str) -> Unary:
-        async def call(plugin: str, body: bytes) -> bytes:
+        async def call(instance: str, body: bytes) -> bytes:
             try:
                 session_id = _SessionOf.FromString(body).session_id
             except DecodeError as error:
                 raise Refused("INVALID_ARGUMENT", f"the body of {field} cannot be read") from error
             session = hub.by_id(session_id)
-            if session.plugin != plugin:
+            if session.instance != instance:
                 raise Refused("UNAUTHENTICATED", "this session belongs to another plugin")
             return await method(session, body)
 

@@ -22,6 +22,7 @@ class Bootstrap:
     contract_versions: Sequence[int]
     log_path: Path
     data_dir: Path
+    successor: bool = False
 
     def as_json(self) -> dict[str, object]:
         """Return the message as protobuf JSON."""
@@ -34,6 +35,7 @@ class Bootstrap:
             "contract_versions": list(self.contract_versions),
             "log_path": str(self.log_path),
             "data_dir": str(self.data_dir),
+            "successor": self.successor,
         }
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import grpc
 
 from ..errors import KernelError
+from .state import Reason
 
 
 class SupervisorError(KernelError):
@@ -49,3 +52,21 @@ class ManifestMissing(SupervisorError):
     reason = "MANIFEST_MISSING"
     code = grpc.StatusCode.NOT_FOUND
     retryable = False
+
+
+class UpgradeFailed(SupervisorError):
+    """The new generation of a plugin did not become ready; the old one goes on as if nothing had happened."""
+
+    reason = "UPGRADE_FAILED"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    retryable = False
+
+    def __init__(self, plugin: str, why: Reason, last_lines: Sequence[str] = ()) -> None:
+        remedy = why.remedy or "Mend it and upgrade again; the running version goes on."
+        super().__init__(
+            f"The new version of {plugin} did not become ready: {why.text or why.name}",
+            remedy=remedy,
+            plugin=plugin,
+            cause=why.name,
+        )
+        self.last_lines = tuple(last_lines)

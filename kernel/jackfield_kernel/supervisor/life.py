@@ -43,7 +43,7 @@ class PluginLife:
         self.reason = spec.error or spec.hold or Reason("NOT_STARTED")
         self._around = around
         self._gate = gate
-        self._listener = listener
+        self.listener = listener
         self._living = False
         self._policy = RestartPolicy(_rules(spec, around.rules), around.clock, around.dice)
         self._wanted = spec.error is None and spec.hold is None
@@ -269,6 +269,7 @@ class PluginLife:
                 around.contract_versions,
                 log_path,
                 home,
+                spec.successor,
             ),
         )
         if spec.launcher == EXTERNAL:
@@ -376,7 +377,7 @@ class PluginLife:
 
     def _say(self, reason: Reason) -> None:
         self.reason = reason
-        self._listener(self.spec.name, self.state, reason)
+        self.listener(self.spec.name, self.state, reason)
 
 
 def _rules(spec: PluginSpec, rules: RestartRules) -> RestartRules:

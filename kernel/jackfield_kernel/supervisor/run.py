@@ -9,7 +9,7 @@ from .launcher import Exit, Running
 from .state import Reason
 from .surroundings import Link
 
-DRAIN_STOP, DRAIN_RESTART, DRAIN_SHUTDOWN = "STOP", "RESTART", "SHUTDOWN"
+DRAIN_STOP, DRAIN_RESTART, DRAIN_SHUTDOWN, DRAIN_UPGRADE = "STOP", "RESTART", "SHUTDOWN", "UPGRADE"
 
 
 class Run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..config import KernelConfig, PluginEntry
@@ -13,6 +13,9 @@ from .state import Reason, State
 
 EXTERNAL = "external"
 """Launcher name of a plugin that someone else starts: `run: {remote: true}`, or a developer's IDE."""
+
+OTHER_SLOT = "~2"
+"""Ends the names of what belongs to the second generation of a plugin; no plugin id has such a sign in it."""
 
 DISABLED = Reason("DISABLED", "It is switched off.")
 
@@ -32,7 +35,9 @@ class PluginSpec:
     hold: Reason | None = None
     error: Reason | None = None
     slot: str = ""
-    """Tells the two generations of a plugin apart while both run: empty or `~2`."""
+    """Tells the two generations of a plugin apart while both run: empty or OTHER_SLOT."""
+    successor: bool = False
+    """Starts while another generation still serves: its ports and bots become free only when that one hands them over."""
     watched: bool = True
     """False: missing heartbeats do not end it while it is connected, for a debugger may hold it."""
 
@@ -62,6 +67,16 @@ class PluginSnapshot:
     addresses: tuple[tuple[str, str], ...]
     last_exit: Reason | None
     last_lines: tuple[str, ...]
+
+
+def beside(spec: PluginSpec) -> PluginSpec:
+    """The spec of another generation of the plugin that `spec` describes."""
+    return replace(spec, slot="" if spec.slot else OTHER_SLOT, successor=True)
+
+
+def plugin_of(instance: str) -> str:
+    """The plugin id of an instance."""
+    return instance.removesuffix(OTHER_SLOT)
 
 
 def plan(found: Found, config: KernelConfig, approved: Container[str]) -> PluginSpec:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from .adopted import end_leftover
-from .errors import CannotStart, UnknownPlugin
+from .errors import CannotStart, UnknownPlugin, UpgradeFailed
 from .follower import LogFollower
 from .gate import StartGate
 from .life import PluginLife
-from .run import DRAIN_RESTART, DRAIN_SHUTDOWN, DRAIN_STOP
-from .spec import DISABLED, PluginSnapshot, PluginSpec
+from .run import DRAIN_RESTART, DRAIN_SHUTDOWN, DRAIN_STOP, DRAIN_UPGRADE
+from .spec import DISABLED, PluginSnapshot, PluginSpec, plugin_of
 from .state import Reason, State
 from .surroundings import Link, Listener, Surroundings
 
@@ -29,7 +30,9 @@ class Supervisor:
     def __init__(self, around: Surroundings, specs: Sequence[PluginSpec] = ()) -> None:
         self._around = around
         self._lives: dict[str, PluginLife] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._beside: dict[str, PluginLife] = {}
+        """The other generation of a plugin that is being upgraded: the new one until it serves, then the old one."""
+        self._tasks: dict[PluginLife, asyncio.Task[None]] = {}
         self._followers: dict[str, LogFollower] = {}
         self._listeners: list[Listener] = []
         self._group: asyncio.TaskGroup | None = None
@@ -43,12 +46,12 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             self._group = group
             chores = [group.create_task(self._heartbeats()), group.create_task(self._follow_logs())]
-            for name in self._lives:
-                self._begin(name)
+            for life in self._lives.values():
+                self._begin(life)
             group.create_task(self._end_strangers(), name="leftovers")
             await self._closing.wait()
             async with asyncio.TaskGroup() as drains:
-                for life in self._lives.values():
+                for life in (*self._lives.values(), *self._beside.values()):
                     drains.create_task(life.unwant(Reason("SHUTDOWN"), DRAIN_SHUTDOWN))
             for task in (*self._tasks.values(), *chores):
                 task.cancel()
@@ -71,14 +74,14 @@ class Supervisor:
         self._lives[spec.name] = PluginLife(spec, self._around, self._gate, self._changed)
         self._followers[spec.name] = LogFollower(spec.name, path)
         if self._group is not None:
-            self._begin(spec.name)
+            self._begin(self._lives[spec.name])
 
     async def remove(self, name: str) -> None:
         """Stop a plugin and forget it. Raises UnknownPlugin."""
-        await self._life(name).unwant(Reason("REMOVED"))
+        life = self._life(name)
+        await life.unwant(Reason("REMOVED"))
         del self._lives[name], self._followers[name]
-        if task := self._tasks.pop(name, None):
-            task.cancel()
+        self._end(life)
 
     async def enable(self, name: str) -> None:
         """Start a stopped, held or parked plugin with a clean record. Raises UnknownPlugin, CannotStart."""
@@ -106,6 +109,56 @@ class Supervisor:
         life.spec = spec or life.spec
         life.want()
 
+    async def start_beside(self, spec: PluginSpec) -> None:
+        """Start a new generation of a plugin beside the one that serves; returns when it is ready.
+
+        Raises UnknownPlugin, CannotStart, and UpgradeFailed when it did not become ready; nothing of it runs then.
+        """
+        name = spec.name
+        self._startable(name)
+        if name in self._beside:
+            raise CannotStart(
+                f"Plugin {name} is being upgraded already.", remedy="Wait for that.", plugin=name
+            )
+        settled = asyncio.Event()
+
+        def changed(name: str, state: State, reason: Reason) -> None:
+            _log.info("the new generation of plugin %s is %s: %s", name, state, reason)
+            if state is not State.STARTING:
+                settled.set()
+
+        life = PluginLife(spec, self._around, self._gate, changed)
+        self._beside[name] = life
+        self._begin(life)
+        try:
+            async with asyncio.timeout(self._around.timing.upgrade):
+                await settled.wait()
+            if life.state is not State.ACTIVE:
+                raise UpgradeFailed(name, life.reason, life.snapshot().last_lines)
+        except TimeoutError as error:
+            reason = Reason("NOT_READY", f"It was not ready within {self._around.timing.upgrade:g} s.")
+            if life.reason.name == "NOT_READY":
+                reason = life.reason
+            raise UpgradeFailed(name, reason, life.snapshot().last_lines) from error
+        finally:
+            if life.state is not State.ACTIVE:
+                await self.end_beside(name, Reason("ROLLED_BACK"))
+
+    def promote(self, name: str) -> None:
+        """The generation that was started beside serves from now on."""
+        life = self._beside[name]
+        self._beside[name], self._lives[name] = self._lives[name], life
+        self._beside[name].listener, life.listener = _unheard, self._changed
+        life.spec = replace(life.spec, successor=False)
+        self._changed(name, life.state, life.reason)
+
+    async def end_beside(self, name: str, reason: Reason) -> None:
+        """Drain and end the generation that does not serve; returns when it is gone."""
+        life = self._beside[name]
+        await life.unwant(reason, DRAIN_UPGRADE)
+        del self._beside[name]
+        self._end(life)
+
     def snapshot(self) -> list[PluginSnapshot]:
         """Return what is known of every plugin, ordered by name."""
         return [self._lives[name].snapshot() for name in sorted(self._lives)]
@@ -113,6 +166,11 @@ class Supervisor:
     def plugin(self, name: str) -> PluginSnapshot:
         """Return what is known of one plugin. Raises UnknownPlugin."""
         return self._life(name).snapshot()
+
+    def pid(self, instance: str) -> int | None:
+        """Process id of one generation of a plugin; None when no process of it runs."""
+        life = self._of(instance)
+        return life.snapshot().pid if life is not None else None
 
     def spec(self, name: str) -> PluginSpec:
         """Return what the supervisor was told of one plugin. Raises UnknownPlugin."""
@@ -124,39 +182,39 @@ class Supervisor:
 
     # What the session room reports.
 
-    def registered(self, name: str, session_id: str) -> None:
+    def registered(self, instance: str, session_id: str) -> None:
         """Register of this plugin was accepted."""
-        if life := self._lives.get(name):
+        if life := self._of(instance):
             life.registered(session_id)
 
-    def attached(self, name: str, link: Link) -> None:
+    def attached(self, instance: str, link: Link) -> None:
         """This plugin's control stream opened, for the first time or again."""
-        if life := self._lives.get(name):
+        if life := self._of(instance):
             life.attached(link)
 
-    def heartbeat(self, name: str) -> None:
+    def heartbeat(self, instance: str) -> None:
         """A heartbeat of this plugin arrived."""
-        if life := self._lives.get(name):
+        if life := self._of(instance):
             life.heartbeat()
 
-    def ready(self, name: str, addresses: Sequence[tuple[str, str]] = ()) -> None:
+    def ready(self, instance: str, addresses: Sequence[tuple[str, str]] = ()) -> None:
         """The plugin can serve, at these (label, url) pairs."""
-        if life := self._lives.get(name):
+        if life := self._of(instance):
             life.ready(tuple(addresses))
 
-    def not_ready(self, name: str, reason: str) -> None:
+    def not_ready(self, instance: str, reason: str) -> None:
         """The plugin lives but cannot serve, for a reason in words."""
-        if life := self._lives.get(name):
+        if life := self._of(instance):
             life.not_ready(reason)
 
-    def detached(self, name: str, reason: str) -> None:
+    def detached(self, instance: str, reason: str) -> None:
         """The plugin's control stream ended. Not to be called for a stream that a newer one replaced."""
-        if life := self._lives.get(name):
+        if life := self._of(instance):
             life.detached(reason)
 
-    def refused(self, name: str, reason: str, text: str = "") -> None:
+    def refused(self, instance: str, reason: str, text: str = "") -> None:
         """Register was refused for `reason`, such as UNAUTHENTICATED; `text` is a sentence."""
-        if life := self._lives.get(name):
+        if life := self._of(instance):
             life.refused(reason, text)
 
     def excuse(self, name: str) -> None:
@@ -179,9 +237,19 @@ class Supervisor:
             )
         return life
 
-    def _begin(self, name: str) -> None:
+    def _of(self, instance: str) -> PluginLife | None:
+        """The life of one generation."""
+        name = plugin_of(instance)
+        lives = (self._lives.get(name), self._beside.get(name))
+        return next((life for life in lives if life is not None and life.spec.instance == instance), None)
+
+    def _begin(self, life: PluginLife) -> None:
         assert self._group is not None
-        self._tasks[name] = self._group.create_task(self._lives[name].run(), name=f"plugin {name}")
+        self._tasks[life] = self._group.create_task(life.run(), name=f"plugin {life.spec.instance}")
+
+    def _end(self, life: PluginLife) -> None:
+        if task := self._tasks.pop(life, None):
+            task.cancel()
 
     def _changed(self, name: str, state: State, reason: Reason) -> None:
         _log.info("plugin %s is %s: %s", name, state, reason)
@@ -205,7 +273,7 @@ class Supervisor:
             # A late tick means that we stood still (a paused machine, a busy loop): nobody else is to blame.
             on_time = now - last < 1.5 * interval
             last = now
-            for life in self._lives.values():
+            for life in (*self._lives.values(), *self._beside.values()):
                 life.tick(on_time)
 
     async def _follow_logs(self) -> None:
@@ -214,3 +282,8 @@ class Supervisor:
             for follower in [follower for follower in self._followers.values() if follower.behind()]:
                 for line in await asyncio.to_thread(follower.step):
                     self._around.log(line)
+
+
+def _unheard(name: str, state: State, reason: Reason) -> None:
+    """The generation that leaves says nothing about the plugin any more."""
+    _log.info("the earlier generation of plugin %s is %s: %s", name, state, reason)

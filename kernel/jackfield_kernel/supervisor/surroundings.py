@@ -68,6 +68,7 @@ class Timing:
     heartbeat: float = 2.0
     missed: int = 3
     drain: float = 10.0
+    upgrade: float = 30.0
     term: float = 3.0
     sweep: float = 0.5
     log_step: float = 0.25

@@ -51,6 +51,11 @@ class PluginContext(Caller):
         return Path(self._link.bootstrap.data_dir)
 
     @property
+    def successor(self) -> bool:
+        """True in a new version that starts while the old one serves: ports and accounts become free only later."""
+        return self._link.bootstrap.successor
+
+    @property
     def log(self) -> logging.Logger:
         """The plugin's logger."""
         return logger_for(self.name)

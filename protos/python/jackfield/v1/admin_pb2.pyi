@@ -56,6 +56,42 @@ SHUTDOWN_MODE_RESTART: ShutdownMode.ValueType  # 3
 """As HAND_OVER, and the kernel starts again in the same process, with the code that is installed now."""
 Global___ShutdownMode: typing_extensions.TypeAlias = ShutdownMode
 
+class _UpgradeStep:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _UpgradeStepEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_UpgradeStep.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    UPGRADE_STEP_UNSPECIFIED: _UpgradeStep.ValueType  # 0
+    """No step."""
+    UPGRADE_STEP_STARTING: _UpgradeStep.ValueType  # 1
+    """The new version starts; `detail` is its number."""
+    UPGRADE_STEP_READY: _UpgradeStep.ValueType  # 2
+    """It is ready and serves from now on."""
+    UPGRADE_STEP_BOT: _UpgradeStep.ValueType  # 3
+    """The bot that `detail` names moves to it."""
+    UPGRADE_STEP_DRAINING: _UpgradeStep.ValueType  # 4
+    """The old version finishes what it has."""
+    UPGRADE_STEP_DONE: _UpgradeStep.ValueType  # 5
+    """The old version is gone."""
+
+class UpgradeStep(_UpgradeStep, metaclass=_UpgradeStepEnumTypeWrapper):
+    """How far an upgrade is."""
+
+UPGRADE_STEP_UNSPECIFIED: UpgradeStep.ValueType  # 0
+"""No step."""
+UPGRADE_STEP_STARTING: UpgradeStep.ValueType  # 1
+"""The new version starts; `detail` is its number."""
+UPGRADE_STEP_READY: UpgradeStep.ValueType  # 2
+"""It is ready and serves from now on."""
+UPGRADE_STEP_BOT: UpgradeStep.ValueType  # 3
+"""The bot that `detail` names moves to it."""
+UPGRADE_STEP_DRAINING: UpgradeStep.ValueType  # 4
+"""The old version finishes what it has."""
+UPGRADE_STEP_DONE: UpgradeStep.ValueType  # 5
+"""The old version is gone."""
+Global___UpgradeStep: typing_extensions.TypeAlias = UpgradeStep
+
 class _LogLevel:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -762,6 +798,73 @@ class RestartPluginResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["plugin", b"plugin"]) -> None: ...
 
 Global___RestartPluginResponse: typing_extensions.TypeAlias = RestartPluginResponse
+
+@typing.final
+class UpgradePluginRequest(google.protobuf.message.Message):
+    """Upgrade a plugin."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    PATH_FIELD_NUMBER: builtins.int
+    BACK_FIELD_NUMBER: builtins.int
+    APPROVE_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Its id."""
+    path: builtins.str
+    """Directory of the new version, absolute, on the kernel's machine; only for a plugin that InstallPlugin made known. Empty: the
+    files that the plugin was started from, as they are now.
+    """
+    back: builtins.bool
+    """Go back to the directory before the last upgrade."""
+    approve: builtins.bool
+    """Approve the grants that the new version asks for and the old one does not have."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        path: builtins.str = ...,
+        back: builtins.bool = ...,
+        approve: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["approve", b"approve", "back", b"back", "name", b"name", "path", b"path"]) -> None: ...
+
+Global___UpgradePluginRequest: typing_extensions.TypeAlias = UpgradePluginRequest
+
+@typing.final
+class UpgradePluginResponse(google.protobuf.message.Message):
+    """One step of an upgrade. The stream ends after DONE, or after `requested_grants`."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    DETAIL_FIELD_NUMBER: builtins.int
+    REQUESTED_GRANTS_FIELD_NUMBER: builtins.int
+    PLUGIN_FIELD_NUMBER: builtins.int
+    step: Global___UpgradeStep.ValueType
+    """What happens now."""
+    detail: builtins.str
+    """Version, or bot, that goes with it."""
+    @property
+    def requested_grants(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Grants that need approval; nothing was done."""
+
+    @property
+    def plugin(self) -> Global___PluginStatus:
+        """Its state, with the last step."""
+
+    def __init__(
+        self,
+        *,
+        step: Global___UpgradeStep.ValueType = ...,
+        detail: builtins.str = ...,
+        requested_grants: collections.abc.Iterable[builtins.str] | None = ...,
+        plugin: Global___PluginStatus | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["plugin", b"plugin"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["detail", b"detail", "plugin", b"plugin", "requested_grants", b"requested_grants", "step", b"step"]) -> None: ...
+
+Global___UpgradePluginResponse: typing_extensions.TypeAlias = UpgradePluginResponse
 
 @typing.final
 class SetGrantsRequest(google.protobuf.message.Message):

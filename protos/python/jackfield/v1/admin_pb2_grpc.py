@@ -96,6 +96,11 @@ class AdminStub(object):
                 request_serializer=jackfield_dot_v1_dot_admin__pb2.TailLogsRequest.SerializeToString,
                 response_deserializer=jackfield_dot_v1_dot_admin__pb2.TailLogsResponse.FromString,
                 _registered_method=True)
+        self.UpgradePlugin = channel.unary_stream(
+                '/jackfield.v1.Admin/UpgradePlugin',
+                request_serializer=jackfield_dot_v1_dot_admin__pb2.UpgradePluginRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__pb2.UpgradePluginResponse.FromString,
+                _registered_method=True)
         self.DevelopPlugin = channel.unary_stream(
                 '/jackfield.v1.Admin/DevelopPlugin',
                 request_serializer=jackfield_dot_v1_dot_admin__pb2.DevelopPluginRequest.SerializeToString,
@@ -287,6 +292,15 @@ class AdminServicer(object):
 
     def TailLogs(self, request, context):
         """Lines of a plugin's log file, then new ones when `follow`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpgradePlugin(self, request, context):
+        """Start a plugin's new version beside the running one, let it take over once it is ready, and end the old one. Bots of an adapter
+        move one by one. A version that does not become ready is ended and the old one goes on: UPGRADE_FAILED. The upgrade runs to its
+        end also when the caller goes away. MANIFEST_INVALID, CONFLICT, CONFIG_PINNED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -505,6 +519,11 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.TailLogs,
                     request_deserializer=jackfield_dot_v1_dot_admin__pb2.TailLogsRequest.FromString,
                     response_serializer=jackfield_dot_v1_dot_admin__pb2.TailLogsResponse.SerializeToString,
+            ),
+            'UpgradePlugin': grpc.unary_stream_rpc_method_handler(
+                    servicer.UpgradePlugin,
+                    request_deserializer=jackfield_dot_v1_dot_admin__pb2.UpgradePluginRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__pb2.UpgradePluginResponse.SerializeToString,
             ),
             'DevelopPlugin': grpc.unary_stream_rpc_method_handler(
                     servicer.DevelopPlugin,
@@ -938,6 +957,33 @@ class Admin(object):
             '/jackfield.v1.Admin/TailLogs',
             jackfield_dot_v1_dot_admin__pb2.TailLogsRequest.SerializeToString,
             jackfield_dot_v1_dot_admin__pb2.TailLogsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpgradePlugin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/jackfield.v1.Admin/UpgradePlugin',
+            jackfield_dot_v1_dot_admin__pb2.UpgradePluginRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__pb2.UpgradePluginResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -217,6 +217,22 @@ _AdminTailLogsType = typing_extensions.TypeVar(
     ],
 )
 
+_AdminUpgradePluginType = typing_extensions.TypeVar(
+    '_AdminUpgradePluginType',
+    grpc.UnaryStreamMultiCallable[
+        jackfield.v1.admin_pb2.UpgradePluginRequest,
+        jackfield.v1.admin_pb2.UpgradePluginResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        jackfield.v1.admin_pb2.UpgradePluginRequest,
+        jackfield.v1.admin_pb2.UpgradePluginResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        jackfield.v1.admin_pb2.UpgradePluginRequest,
+        jackfield.v1.admin_pb2.UpgradePluginResponse,
+    ],
+)
+
 _AdminDevelopPluginType = typing_extensions.TypeVar(
     '_AdminDevelopPluginType',
     grpc.UnaryStreamMultiCallable[
@@ -553,7 +569,7 @@ _AdminSendMessageType = typing_extensions.TypeVar(
     ],
 )
 
-class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _AdminShutdownType, _AdminListPluginsType, _AdminGetPluginType, _AdminInstallPluginType, _AdminRemovePluginType, _AdminEnablePluginType, _AdminDisablePluginType, _AdminRestartPluginType, _AdminSetGrantsType, _AdminTailLogsType, _AdminDevelopPluginType, _AdminListBotsType, _AdminGetBotType, _AdminAddBotType, _AdminSetBotEnabledType, _AdminRemoveBotType, _AdminListRoutesType, _AdminAddRouteType, _AdminRemoveRouteType, _AdminTestRouteType, _AdminListEventsType, _AdminGetEventType, _AdminTailEventsType, _AdminListDeadLettersType, _AdminReplayDeadLettersType, _AdminDiscardDeadLettersType, _AdminReadLogsType, _AdminListAuditType, _AdminGetFiguresType, _AdminCheckConfigType, _AdminSendMessageType]):
+class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _AdminShutdownType, _AdminListPluginsType, _AdminGetPluginType, _AdminInstallPluginType, _AdminRemovePluginType, _AdminEnablePluginType, _AdminDisablePluginType, _AdminRestartPluginType, _AdminSetGrantsType, _AdminTailLogsType, _AdminUpgradePluginType, _AdminDevelopPluginType, _AdminListBotsType, _AdminGetBotType, _AdminAddBotType, _AdminSetBotEnabledType, _AdminRemoveBotType, _AdminListRoutesType, _AdminAddRouteType, _AdminRemoveRouteType, _AdminTestRouteType, _AdminListEventsType, _AdminGetEventType, _AdminTailEventsType, _AdminListDeadLettersType, _AdminReplayDeadLettersType, _AdminDiscardDeadLettersType, _AdminReadLogsType, _AdminListAuditType, _AdminGetFiguresType, _AdminCheckConfigType, _AdminSendMessageType]):
     """Served on a socket of its own, mode 0600. Errors carry a serialized `Error` in the trailer `jackfield-error-bin`. Listings are sorted by
     name or newest first, and paged where they can grow. Every changing call is audited.
     """
@@ -607,6 +623,10 @@ class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _Admi
         grpc.UnaryStreamMultiCallable[
             jackfield.v1.admin_pb2.TailLogsRequest,
             jackfield.v1.admin_pb2.TailLogsResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            jackfield.v1.admin_pb2.UpgradePluginRequest,
+            jackfield.v1.admin_pb2.UpgradePluginResponse,
         ],
         grpc.UnaryStreamMultiCallable[
             jackfield.v1.admin_pb2.DevelopPluginRequest,
@@ -745,6 +765,10 @@ class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _Admi
             jackfield.v1.admin_pb2.TailLogsResponse,
         ],
         grpc.aio.UnaryStreamMultiCallable[
+            jackfield.v1.admin_pb2.UpgradePluginRequest,
+            jackfield.v1.admin_pb2.UpgradePluginResponse,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
             jackfield.v1.admin_pb2.DevelopPluginRequest,
             jackfield.v1.admin_pb2.DevelopPluginResponse,
         ],
@@ -866,6 +890,12 @@ class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _Admi
     TailLogs: _AdminTailLogsType
     """Lines of a plugin's log file, then new ones when `follow`."""
 
+    UpgradePlugin: _AdminUpgradePluginType
+    """Start a plugin's new version beside the running one, let it take over once it is ready, and end the old one. Bots of an adapter
+    move one by one. A version that does not become ready is ended and the old one goes on: UPGRADE_FAILED. The upgrade runs to its
+    end also when the caller goes away. MANIFEST_INVALID, CONFLICT, CONFIG_PINNED.
+    """
+
     DevelopPlugin: _AdminDevelopPluginType
     """Make a plugin known for as long as the stream is open: for `dev`, `chat` and a plugin started from an IDE."""
 
@@ -983,6 +1013,10 @@ AdminAsyncStub: typing_extensions.TypeAlias = AdminStub[
     grpc.aio.UnaryStreamMultiCallable[
         jackfield.v1.admin_pb2.TailLogsRequest,
         jackfield.v1.admin_pb2.TailLogsResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        jackfield.v1.admin_pb2.UpgradePluginRequest,
+        jackfield.v1.admin_pb2.UpgradePluginResponse,
     ],
     grpc.aio.UnaryStreamMultiCallable[
         jackfield.v1.admin_pb2.DevelopPluginRequest,
@@ -1170,6 +1204,17 @@ class AdminServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[jackfield.v1.admin_pb2.TailLogsResponse], collections.abc.AsyncIterator[jackfield.v1.admin_pb2.TailLogsResponse]]:
         """Lines of a plugin's log file, then new ones when `follow`."""
+
+    @abc.abstractmethod
+    def UpgradePlugin(
+        self,
+        request: jackfield.v1.admin_pb2.UpgradePluginRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[jackfield.v1.admin_pb2.UpgradePluginResponse], collections.abc.AsyncIterator[jackfield.v1.admin_pb2.UpgradePluginResponse]]:
+        """Start a plugin's new version beside the running one, let it take over once it is ready, and end the old one. Bots of an adapter
+        move one by one. A version that does not become ready is ended and the old one goes on: UPGRADE_FAILED. The upgrade runs to its
+        end also when the caller goes away. MANIFEST_INVALID, CONFLICT, CONFIG_PINNED.
+        """
 
     @abc.abstractmethod
     def DevelopPlugin(

@@ -43,6 +43,7 @@ class Bootstrap(google.protobuf.message.Message):
     CERTIFICATE_FIELD_NUMBER: builtins.int
     PRIVATE_KEY_FIELD_NUMBER: builtins.int
     ROOTS_FIELD_NUMBER: builtins.int
+    SUCCESSOR_FIELD_NUMBER: builtins.int
     version: builtins.int
     """Version of this message: 1."""
     address: builtins.str
@@ -65,6 +66,10 @@ class Bootstrap(google.protobuf.message.Message):
     """PEM private key for remote plugins."""
     roots: builtins.str
     """PEM roots for remote plugins."""
+    successor: builtins.bool
+    """An earlier generation of the plugin still serves: its ports and bots become free only when that one hands them over. Become ready
+    without them; OpenBot comes when a bot is free. A listening socket is opened with SO_REUSEPORT meanwhile.
+    """
     @property
     def contract_versions(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """Contract versions that the kernel speaks."""
@@ -84,8 +89,9 @@ class Bootstrap(google.protobuf.message.Message):
         certificate: builtins.str = ...,
         private_key: builtins.str = ...,
         roots: builtins.str = ...,
+        successor: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["address", b"address", "certificate", b"certificate", "contract_versions", b"contract_versions", "data_dir", b"data_dir", "kernel_version", b"kernel_version", "log_path", b"log_path", "manifest_digest", b"manifest_digest", "plugin", b"plugin", "private_key", b"private_key", "roots", b"roots", "secret", b"secret", "version", b"version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["address", b"address", "certificate", b"certificate", "contract_versions", b"contract_versions", "data_dir", b"data_dir", "kernel_version", b"kernel_version", "log_path", b"log_path", "manifest_digest", b"manifest_digest", "plugin", b"plugin", "private_key", b"private_key", "roots", b"roots", "secret", b"secret", "successor", b"successor", "version", b"version"]) -> None: ...
 
 Global___Bootstrap: typing_extensions.TypeAlias = Bootstrap
 

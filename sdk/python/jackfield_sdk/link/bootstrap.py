@@ -32,6 +32,7 @@ class Bootstrap:
     certificate: str = ""
     private_key: str = ""
     roots: str = ""
+    successor: bool = False
 
     def __repr__(self) -> str:
         return f"Bootstrap(plugin={self.plugin!r}, address={self.address!r})"
