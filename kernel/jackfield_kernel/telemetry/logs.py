@@ -58,6 +58,9 @@ class ShortLines(logging.Formatter):
         level = {"WARNING": "WARN", "CRITICAL": "FATAL"}.get(record.levelname, record.levelname)
         extras = _extras(record)
         remedy = extras.pop("remedy", "")
+        # For programs: the event's id leads a person to both.
+        for name in ("trace_id", "delivery_id"):
+            extras.pop(name, None)
         if record.name == f"plugin.{extras.get('plugin')}":
             del extras["plugin"]
         shown = "".join(f" {key}={_shown(value)}" for key, value in extras.items())
