@@ -48,11 +48,14 @@ def handler_manifest(name: str = "h", *, grants: Sequence[str] = ("reply",), **f
     return manifest(name, "handler", grants=grants, provides={"services": [HANDLER]}, **fields)
 
 
-def adapter_manifest(name: str = "a", *, bots: Sequence[str] = ("b",), **provides: Any) -> str:
+def adapter_manifest(
+    name: str = "a", *, bots: Sequence[str] = ("b",), grants: Sequence[str] = (), **provides: Any
+) -> str:
     """An adapter with its bots."""
     return manifest(
         name,
         "adapter",
+        grants=grants,
         provides={
             "services": [ADAPTER],
             "platform": name,

@@ -30,6 +30,7 @@ MANIFEST = (
     manifest_model.Command,
     manifest_model.EventSchema,
     manifest_model.DefaultBot,
+    manifest_model.Liveness,
     manifest_model.Limits,
     manifest_model.Restart,
 )

@@ -112,6 +112,15 @@ class DefaultBot(Strict):
     """Its configuration, by `bot_config`."""
 
 
+class Liveness(Strict):
+    """How an adapter proves that a bot still hears its platform."""
+
+    signal: Text
+    """What the proof is, in words: `an answer to getUpdates`."""
+    within: Annotated[Duration, Field(ge=1.0)]
+    """Longest time between two proofs while all is well, in seconds; at least a few times the platform's own rhythm."""
+
+
 class Provides(Strict):
     """What others may use of this plugin."""
 
@@ -123,6 +132,8 @@ class Provides(Strict):
     """What the platform does with an update that nobody took: it waits for an acknowledgement, resumes by sequence, or forgets it."""
     dedup_horizon: Duration | None = None
     """How long the platform may deliver an update again."""
+    liveness: Liveness | None = None
+    """How it proves that its bots still hear the platform; adapters only."""
     events: list[EventName] = []
     """Types that the adapter publishes."""
     platform_events: dict[EventName, EventSchema] = {}

@@ -59,6 +59,8 @@ class Bots:
         self._checkpoints = checkpoints
         self._tasks = tasks
         self._changed = on_change
+        self.on_stuck: Callable[[str, str], None] = lambda instance, why: None
+        """Told of an adapter's process that does not do what closing a bot needs."""
 
     def adapter_of(self, name: str) -> str | None:
         """Plugin id of a bot's adapter; None for a bot that does not exist."""
@@ -135,6 +137,27 @@ class Bots:
                 self._enter(bot, frame_pb2.BOT_STATE_CONNECTING, None)
                 session.open_bots.add(spec.name)
                 await self._open(bot, spec, session)
+
+    def reopen(self, bot: Bot, why: str) -> None:
+        """Close an open bot and open it again from its checkpoint; an adapter that cannot even close it is stuck."""
+        session = bot.open_on
+        if session is None:
+            return
+        bot.open_on = None
+        self._enter(bot, frame_pb2.BOT_STATE_CONNECTING, problem("UNAVAILABLE", why))
+        work = contained(self._reopened(bot, session), f"opening bot {bot.spec.name} again")
+        self._tasks.create_task(work, name=f"reopen {bot.spec.name}")
+
+    async def _reopened(self, bot: Bot, session: Session) -> None:
+        spec = bot.spec
+        if not await self._closed(spec, session, adapter_bot_pb2.CLOSE_REASON_CONFIGURATION):
+            self.on_stuck(
+                session.instance, f"It did not close the bot {spec.name} within {OPEN_TIMEOUT:g} s."
+            )
+            return
+        if bot.spec is spec and self._sessions(spec.adapter) is session:
+            self._enter(bot, frame_pb2.BOT_STATE_CONNECTING, None)
+            await self._open(bot, spec, session)
 
     def reported(self, session: Session, report: frame_pb2.BotReport) -> None:
         """What an adapter says about a bot of its own."""

@@ -13,6 +13,7 @@ from ..errors import Refused
 from ..supervisor import Supervisor
 from .border import contained
 from .bots import Bots
+from .evidence import Evidence
 from .hub import Hub
 from .registry import Registry
 from .session import Session
@@ -56,6 +57,8 @@ class Liaison:
         self._bus = bus
         self._tasks = tasks
         self._observing: dict[str, asyncio.Task[None]] = {}
+        self._evidence = Evidence(bots, registry.liveness_bound)
+        bots.on_stuck = supervisor.stuck
         listener = hub.listener
         listener.registered = supervisor.registered
         listener.refused = self._refused
@@ -89,6 +92,8 @@ class Liaison:
     def heartbeat(self, session: Session, ping: frame_pb2.Ping) -> None:
         """A ping arrived."""
         self._supervisor.heartbeat(session.instance)
+        if ping.evidence:
+            self._evidence.heard(session, ping)
 
     def report(self, session: Session, report: frame_pb2.Report) -> None:
         """The plugin says something about itself."""

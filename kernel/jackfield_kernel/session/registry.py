@@ -190,6 +190,12 @@ class Registry:
         installed = self.plugins.get(plugin)
         return (installed.manifest.provides.dedup_horizon or 0.0) if installed else 0.0
 
+    def liveness_bound(self, plugin: str) -> float | None:
+        """Seconds within which an adapter's bots hear from their platform; None when its manifest declares nothing."""
+        installed = self.plugins.get(plugin)
+        liveness = installed.manifest.provides.liveness if installed else None
+        return liveness.within if liveness else None
+
     # The catalog.
 
     def installed(self, plugin: str) -> bool:

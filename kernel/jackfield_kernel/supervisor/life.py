@@ -165,12 +165,17 @@ class PluginLife:
         if self._run and not self._run.was_attached:
             self._run.fail(Reason(reason, text or "Its registration was refused.", _REFUSALS.get(reason, "")))
 
+    def stuck(self, why: str) -> None:
+        """The plugin lives and does not do its work."""
+        if self._run and self.state in (State.STARTING, State.ACTIVE):
+            self._run.fail(Reason("STUCK", why, "Read its last log lines."))
+
     def tick(self, on_time: bool) -> None:
         """One heartbeat interval passed."""
         if self._run is None or self.state not in (State.STARTING, State.ACTIVE):
             return
         if self.spec.watched or self._run.link is None:
-            self._run.tick(self._around.timing.missed, on_time)
+            self._run.tick(self._around.timing.missed * self._policy.grace, on_time)
 
     def excuse(self) -> None:
         """The last crash was explained by a delivery: it does not count towards parking."""

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .launcher import Exit
-from .state import Reason
+from .state import MISSED_HEARTBEATS, Reason
 
+MAX_DOUBLINGS = 3
 _FOREIGN = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -80,6 +81,15 @@ class RestartPolicy:
         self._crashes: deque[float] = deque(maxlen=rules.crashes)
         self._active_since: float | None = None
         self._on_probation = False
+        self._silences = 0
+
+    @property
+    def grace(self) -> int:
+        """By how much the bound on missing heartbeats is stretched: doubled for each time in a row that they were the end.
+
+        Where a whole machine is too slow, ending plugins faster and faster would only make it slower.
+        """
+        return int(2 ** min(self._silences, MAX_DOUBLINGS))
 
     def active(self) -> None:
         """The plugin became ACTIVE."""
@@ -90,8 +100,10 @@ class RestartPolicy:
         now, rules = self._clock(), self._rules
         was_active = self._active_since is not None
         if self._active_since is not None and now - self._active_since >= rules.healthy:
-            self._failures, self._on_probation = 0, False
+            self._failures, self._on_probation, self._silences = 0, False, 0
         self._active_since = None
+        silent = verdict.reason.name == MISSED_HEARTBEATS
+        self._silences = self._silences + 1 if silent else 0
         if verdict.foreign:
             return Decision(0.0 if was_active else self._jittered(rules.backoff))
         self._failures += 1

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from .launcher import Exit, Running
-from .state import Reason
+from .state import MISSED_HEARTBEATS, Reason
 from .surroundings import Link
 
 DRAIN_STOP, DRAIN_RESTART, DRAIN_SHUTDOWN, DRAIN_UPGRADE = "STOP", "RESTART", "SHUTDOWN", "UPGRADE"
@@ -70,7 +70,7 @@ class Run:
                 self.fail(Reason("DETACHED", text, "Read its last log lines."))
             else:
                 text = f"{limit} heartbeats in a row are missing; its event loop is stuck."
-                self.fail(Reason("MISSED_HEARTBEATS", text, "Look for blocking calls in the plugin."))
+                self.fail(Reason(MISSED_HEARTBEATS, text, "Look for blocking calls in the plugin."))
 
     async def ended(self) -> Exit:
         """Return when the process ended; without a process, never."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+MISSED_HEARTBEATS = "MISSED_HEARTBEATS"
+"""Name of the reason of a plugin that was ended for its silence."""
+
 
 class State(StrEnum):
     """Where a plugin stands.

@@ -217,6 +217,11 @@ class Supervisor:
         if life := self._of(instance):
             life.refused(reason, text)
 
+    def stuck(self, instance: str, why: str) -> None:
+        """The plugin's heartbeats come, and yet it does not do its work: it is ended and started anew."""
+        if life := self._of(instance):
+            life.stuck(why)
+
     def excuse(self, name: str) -> None:
         """The plugin's last crash was explained by a poisonous delivery: it counts no more."""
         if life := self._lives.get(name):

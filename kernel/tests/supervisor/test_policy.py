@@ -121,3 +121,21 @@ def test_which_exits_count(exit_: Exit, was_active: bool, name: str, counts: boo
 def test_what_we_killed_counts_under_the_reason_we_had() -> None:
     cause = Reason("MISSED_HEARTBEATS")
     assert judge(Exit(None, signal.SIGKILL, by_us=True), True, cause) == Verdict(cause, counts=True)
+
+
+def test_each_silence_in_a_row_doubles_the_patience_and_anything_else_resets_it(
+    policy: RestartPolicy, clock: Clock
+) -> None:
+    silent = Verdict(Reason("MISSED_HEARTBEATS"), counts=True)
+    graces = []
+    for _ in range(5):
+        graces.append(policy.grace)
+        policy.active()
+        policy.ended(silent)
+    assert graces == [1, 2, 4, 8, 8]
+    policy.active()
+    clock.now += 61
+    policy.ended(silent)
+    assert policy.grace == 2, "a minute of health is a new beginning"
+    policy.ended(CRASH)
+    assert policy.grace == 1

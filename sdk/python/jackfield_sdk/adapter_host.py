@@ -4,12 +4,13 @@ responses."""
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
-from jackfield.v1 import adapter_bot_pb2, adapter_message_pb2, adapter_pb2
+from jackfield.v1 import adapter_bot_pb2, adapter_message_pb2, adapter_pb2, frame_pb2
 
 from jackfield_sdk import convert, wellknown
 from jackfield_sdk.adapter import Adapter
@@ -66,7 +67,22 @@ class AdapterHost:
     async def setup(self) -> None:
         """Before the first bot."""
         self._adapter.plugin = self._runtime.context
+        self._runtime.link.evidence = self
         await self._adapter.setup()
+
+    def ages(self) -> list[frame_pb2.Evidence]:
+        """How long ago each open bot heard from its platform, where the manifest or `Bot.alive` says that this is known."""
+        now = time.monotonic()
+        return [
+            frame_pb2.Evidence(bot=name, age=wellknown.seconds_to_proto(now - bot.heard_at))
+            for name, bot in self._bots.items()
+            if bot.proves_life or "liveness" in self._provides
+        ]
+
+    def stood_still(self, seconds: float) -> None:
+        """Nobody could be heard while this process did nothing."""
+        for bot in self._bots.values():
+            bot.heard_at += seconds
 
     async def teardown(self) -> None:
         """Closes what is still open."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,8 @@ class Bot:
         self.self_user: User | None = None
         self.connection: Any = None
         self.reported = BotState.UNSPECIFIED
+        self.heard_at = time.monotonic()
+        self.proves_life = False
         self._runtime = runtime
 
     def __repr__(self) -> str:
@@ -91,9 +94,19 @@ class Bot:
         self, state: BotState, reason: JackfieldError | str | None = None, self_user: User | None = None
     ) -> None:
         """Tells the operator how this bot stands with its platform."""
+        if state is BotState.ACTIVE and self.reported is not BotState.ACTIVE:
+            self.heard_at = time.monotonic()
         self.reported = state
         self.self_user = self_user or self.self_user
         self.plugin.report_bot(self.name, state, reason, self.self_user)
+
+    def alive(self) -> None:
+        """The platform was heard: call it at each poll that was answered, each heartbeat, each frame. Publishing counts too.
+
+        Where the manifest declares `liveness`, a bot that is ACTIVE and silent for longer is opened again by the kernel.
+        """
+        self.heard_at = time.monotonic()
+        self.proves_life = True
 
     @property
     def may_act(self) -> bool:
@@ -121,6 +134,7 @@ class Bot:
         )
 
     async def _queue(self, event: Event, dedup_key: str, checkpoint: bytes) -> asyncio.Future[None]:
+        self.heard_at = time.monotonic()
         if checkpoint:
             self.checkpoint = checkpoint
         if event.raw_json is not None and len(event.raw_json) > LARGEST_RAW:

@@ -1190,6 +1190,7 @@ class Ping(google.protobuf.message.Message):
     REPLY_FIELD_NUMBER: builtins.int
     RUNNING_FIELD_NUMBER: builtins.int
     LAG_MICROS_FIELD_NUMBER: builtins.int
+    EVIDENCE_FIELD_NUMBER: builtins.int
     number: builtins.int
     """Echoed."""
     reply: builtins.bool
@@ -1200,6 +1201,10 @@ class Ping(google.protobuf.message.Message):
     def running(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """P>K: fences of deliveries that still make progress."""
 
+    @property
+    def evidence(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Evidence]:
+        """P>K, from adapters whose manifest declares `liveness`: when each open bot last heard from its platform."""
+
     def __init__(
         self,
         *,
@@ -1207,10 +1212,38 @@ class Ping(google.protobuf.message.Message):
         reply: builtins.bool = ...,
         running: collections.abc.Iterable[builtins.int] | None = ...,
         lag_micros: builtins.int = ...,
+        evidence: collections.abc.Iterable[Global___Evidence] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["lag_micros", b"lag_micros", "number", b"number", "reply", b"reply", "running", b"running"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["evidence", b"evidence", "lag_micros", b"lag_micros", "number", b"number", "reply", b"reply", "running", b"running"]) -> None: ...
 
 Global___Ping: typing_extensions.TypeAlias = Ping
+
+@typing.final
+class Evidence(google.protobuf.message.Message):
+    """Proof that a bot still hears its platform: the answer to a poll, a heartbeat of the gateway, any event."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BOT_FIELD_NUMBER: builtins.int
+    AGE_FIELD_NUMBER: builtins.int
+    bot: builtins.str
+    """The bot."""
+    @property
+    def age(self) -> google.protobuf.duration_pb2.Duration:
+        """How long ago, not counting time in which the adapter itself stood still. Beyond the manifest's bound the kernel closes the bot and
+        opens it again from its checkpoint; the bound doubles each time in a row, up to 16 times itself.
+        """
+
+    def __init__(
+        self,
+        *,
+        bot: builtins.str = ...,
+        age: google.protobuf.duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["age", b"age"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["age", b"age", "bot", b"bot"]) -> None: ...
+
+Global___Evidence: typing_extensions.TypeAlias = Evidence
 
 @typing.final
 class Goaway(google.protobuf.message.Message):

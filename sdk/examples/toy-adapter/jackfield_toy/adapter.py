@@ -46,6 +46,7 @@ class Toy(Adapter):
     async def _read(self, bot: Bot, reader: asyncio.StreamReader) -> None:
         number = 0
         while line := await reader.readline():
+            bot.alive()
             user, _, text = line.decode().rstrip("\n").partition(" ")
             number += 1
             payload = MessageReceived(message_id=str(number), message=Message(text))

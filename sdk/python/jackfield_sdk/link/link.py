@@ -20,7 +20,7 @@ from jackfield_sdk.link.bulk import get_blob, put_blob
 from jackfield_sdk.link.calls import Calls
 from jackfield_sdk.link.channel import open_channel
 from jackfield_sdk.link.deliveries import Deliveries, Lease
-from jackfield_sdk.link.heartbeat import beat
+from jackfield_sdk.link.heartbeat import Evidence, beat
 from jackfield_sdk.link.methods import Method
 from jackfield_sdk.link.outbox import Outbox
 from jackfield_sdk.link.publishes import Publishes
@@ -86,6 +86,7 @@ class Link:
         self.journal = ""
         self.boot = 0
         self.last_heard = 0.0
+        self.evidence: Evidence | None = None
         self._identity = identity
         self._receiver = receiver
         self._secret = bootstrap.secret
@@ -205,7 +206,8 @@ class Link:
         try:
             async with asyncio.TaskGroup() as group:
                 writer = group.create_task(self._write(stream, outbox))
-                pinger = group.create_task(beat(attached.heartbeat, self.send, self.deliveries.fences))
+                beating = beat(attached.heartbeat, self.send, self.deliveries.fences, lambda: self.evidence)
+                pinger = group.create_task(beating)
                 try:
                     await self._read(stream)
                 finally:

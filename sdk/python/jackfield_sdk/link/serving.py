@@ -34,6 +34,7 @@ class Serving:
         self._calls: dict[int, IncomingCall] = {}
         self._by_key: dict[str, IncomingCall] = {}
         self._keys: dict[int, str] = {}
+        self._leaving = False
 
     def opened(self, opened: frame_pb2.CallOpen) -> None:
         """A call arrived. Under a key that is known it joins the running one or is answered from its
@@ -106,6 +107,7 @@ class Serving:
         tasks = [call.task for call in self._calls.values() if call.task is not None]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=seconds)
+            self._leaving = True
             for task in late:
                 task.cancel()
             if late:
@@ -123,13 +125,18 @@ class Serving:
             kind="server",
             attributes={"rpc.system": "jackfield", "jackfield.caller": call.caller.plugin},
         ) as work:
-            body, error = await self._answered(method, call)
+            answered = await self._answered(method, call)
+            if answered is None:
+                return
+            body, error = answered
             if error is not None:
                 work.failed(error.reason)
         self._end(call, body=body, error=error)
 
-    async def _answered(self, method: Method, call: IncomingCall) -> tuple[bytes, error_pb2.Error | None]:
-        """What the author's code makes of a call."""
+    async def _answered(
+        self, method: Method, call: IncomingCall
+    ) -> tuple[bytes, error_pb2.Error | None] | None:
+        """What the author's code makes of a call; None for one that is to stay undecided."""
         error: error_pb2.Error | None = None
         body = b""
         try:
@@ -141,6 +148,9 @@ class Serving:
             else:
                 body = method.serialize(await answer if inspect.isawaitable(answer) else answer)
         except asyncio.CancelledError:
+            if self._leaving:
+                # Nobody knows what the effect was: unanswered, the call is decided by its `on_unknown` when this process is gone.
+                return None
             error = error_to_proto(Cancelled("the call was cancelled"))
         except Aborted as aborted:
             error = aborted.error
@@ -156,8 +166,8 @@ class Serving:
         call.end = frame_pb2.CallEnd(body=body, error=error)
         call.finish()
         key = call.caller.idempotency_key
-        if key and error is not None and error.retryable:
-            # A failure that may pass must not be answered for ever.
+        if key and error is not None and (error.retryable or error.reason == Cancelled.reason):
+            # A failure that may pass must not be answered for ever, nor the end of a call that its caller gave up.
             self._by_key.pop(key, None)
         if self._calls.get(call.call_id) is call:
             del self._calls[call.call_id]
