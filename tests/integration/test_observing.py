@@ -123,6 +123,15 @@ async def test_one_message_is_one_trace_across_processes_and_its_lines_are_found
 
 async def looked_at(installation: Installation, folder: Path) -> None:
     """Top, audit, the story, and a bundle without content and secrets."""
+    status = await installation.ask("status")
+    plugins = {one["name"]: one for one in status["plugins"]}
+    # Nobody told it where to: it does not run, and that is no fault.
+    assert (plugins["notices"]["state"], plugins["notices"]["reason"]["reason"]) == (
+        "STOPPED",
+        "NOT_CONFIGURED",
+    )
+    assert status["problems"] == []
+
     snapshot = json.loads(await installation.command("top", "--json"))
     figures = {one["name"]: one for one in snapshot["figures"]["plugins"]}
     assert figures["shouter"]["memory_bytes"] != "0"

@@ -45,6 +45,7 @@ class _Cursor:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     in_flight: deque[int] = field(default_factory=deque)
     gaps: int = 0
+    counted: int = 0
 
 
 class Observers:
@@ -158,10 +159,10 @@ class Observers:
             self._jump(cursor)
 
     def _jump(self, cursor: _Cursor) -> None:
-        lost = self._trimmed - 1 - cursor.sent
-        if lost > 0:
-            cursor.gaps += lost
-            cursor.sent = self._trimmed - 1
+        last = self._trimmed - 1
+        cursor.gaps += max(0, last - max(cursor.sent, cursor.counted))
+        cursor.counted = max(cursor.counted, last)
+        cursor.sent = max(cursor.sent, last)
 
     def gaps(self) -> dict[str, int]:
         """Records that each observer never saw, for retention removed them first; since the kernel started."""

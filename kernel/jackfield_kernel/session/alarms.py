@@ -18,6 +18,8 @@ from .bots import Bot, Bots
 
 STUCK_SECONDS = 5.0
 LOOK_SECONDS = 1.0
+LONGEST = 500
+"""Characters of a message."""
 
 
 class Alarms:
@@ -28,26 +30,37 @@ class Alarms:
     ) -> None:
         self._bus = bus
         self._wall = wall
+        self._stuck = 0.0
         supervisor.on_change(self._plugin)
         bots.on_failed = self._bot
 
     async def looks(self, driver: LogDriver) -> None:
-        """Look for ever whether the journal is stuck; told once it writes again, for a stuck journal stores nothing."""
-        stuck = 0.0
+        """Look for ever whether the journal is stuck."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            oldest = driver.pending().oldest_seconds
-            if oldest > STUCK_SECONDS:
-                stuck = max(stuck, oldest)
-            elif stuck:
-                self._tell("journal_stuck", {"seconds": round(stuck, 1)})
-                stuck = 0.0
+            self.looked(driver.pending().oldest_seconds)
+
+    def looked(self, oldest: float) -> None:
+        """The oldest group that waits for the disk has waited so many seconds.
+
+        Told once the journal writes again, for one that is stuck stores nothing.
+        """
+        if oldest > STUCK_SECONDS:
+            self._stuck = max(self._stuck, oldest)
+        elif self._stuck:
+            self._tell("journal_stuck", {"seconds": round(self._stuck, 1)})
+            self._stuck = 0.0
 
     def _plugin(self, name: str, state: State, reason: Reason) -> None:
         if state is State.PARKED:
             self._tell(
                 "plugin_parked",
-                {"plugin": name, "reason": reason.name, "message": reason.text, "remedy": reason.remedy},
+                {
+                    "plugin": name,
+                    "reason": reason.name,
+                    "message": reason.text[:LONGEST],
+                    "remedy": reason.remedy,
+                },
             )
 
     def _bot(self, bot: Bot) -> None:
@@ -55,7 +68,7 @@ class Alarms:
         values = {
             "bot": bot.spec.name,
             "reason": error.reason if error else "",
-            "message": error.message if error else "",
+            "message": error.message[:LONGEST] if error else "",
             "remedy": error.remedy if error else "",
         }
         self._tell("bot_failed", values, bot.spec.name)
