@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import json
+import os
+import pty
+import struct
+import subprocess
+import termios
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from tests.rig.collector import collecting
-from tests.rig.command import Installation
+from tests.rig.command import PROGRAM, Installation
 from tests.rig.onebot import OneBotClient
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 SECRET = "hunter2-token"
 TEXT = "my-private-words"
@@ -121,6 +128,32 @@ async def test_one_message_is_one_trace_across_processes_and_its_lines_are_found
             await installation.stop()
 
 
+def live(installation: Installation) -> str:
+    """What `top` shows on a terminal until q is pressed."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    environ = {**installation.environ, "TERM": "xterm"}
+    program = subprocess.Popen(
+        [str(PROGRAM), "top", "--interval", "0.2"], stdin=slave, stdout=slave, stderr=slave, env=environ
+    )
+    os.close(slave)
+    shown = b""
+    try:
+        while b"shouter" not in shown:
+            shown += os.read(master, 1 << 16)
+        os.write(master, b"q")
+        while True:
+            shown += os.read(master, 1 << 16)
+    except OSError:
+        # The other end of a terminal is gone once the program has ended.
+        assert program.wait(10) == 0
+    finally:
+        program.kill()
+        program.wait()
+        os.close(master)
+    return shown.decode()
+
+
 async def looked_at(installation: Installation, folder: Path) -> None:
     """Top, audit, the story, and a bundle without content and secrets."""
     status = await installation.ask("status")
@@ -137,7 +170,7 @@ async def looked_at(installation: Installation, folder: Path) -> None:
     assert figures["shouter"]["memory_bytes"] != "0"
     assert figures["shouter"]["done"] == "1"
     assert figures["shouter"]["processes"] == 1
-    assert "shouter" in await installation.command("top", "--once")
+    assert "shouter" in await asyncio.to_thread(live, installation)
 
     entries = (await installation.ask("audit", "--plugin", "shouter"))["entries"]
     assert entries[0]["action"] == "/jackfield.v1.Adapter/ReplyMessage"

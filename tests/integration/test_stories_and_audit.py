@@ -108,6 +108,18 @@ async def test_a_story_goes_from_the_parent_to_its_children_and_through_a_dead_l
         assert not story.dead_letters
 
 
+async def test_a_story_of_a_member_names_the_delivery_that_it_went_into(tmp_path: Path) -> None:
+    merging = rule(busy={"mode": "BUSY_MODE_MERGE", "window": "0.2s"})
+    async with running(tmp_path, memory=True, config={"routes": routes(b=[merging])}) as rig:
+        adapter, handler = await rig.adapter(), await rig.plugin(handler_manifest())
+        for event_id in ("0123456789abcdef", "fedcba9876543210"):
+            await adapter.publish(message_event("b", "x", event_id=event_id))
+        await handler.done(await handler.delivery())
+        await rig.until(lambda status: status.bus.done == 1)
+        assert (await told(rig, "fedcba98")).merged_into == "0123456789abcdef.0"
+        assert not (await told(rig, "01234567")).merged_into
+
+
 async def test_who_did_what_is_written_and_a_flood_of_denials_is_counted(tmp_path: Path) -> None:
     async with running(tmp_path, memory=True, config=ROUTES) as rig:
         adapter = await rig.adapter()

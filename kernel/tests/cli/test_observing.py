@@ -126,3 +126,49 @@ def test_a_bundle_without_a_kernel_says_so(alone: Shell, tmp_path: Path) -> None
         )
         assert "No kernel runs" in archive.read("kernel.txt").decode()
     assert alone("doctor", "--bundle", str(path)).code == 1
+
+
+def test_a_story_tells_what_is_open_and_where_it_belongs(shell: Shell) -> None:
+    story = admin_pb2.GetEventResponse(duplicates=2, merged_into="s.0", dead_letters=["e.0"])
+    event = story.accepted.event
+    event.id, event.type, event.cause = "e.0.0", "h.happened\x1b[31m", "e.0"
+    event.trace = "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"
+    story.accepted.dedup_key = "42\x07"
+    story.parent.id, story.parent.type = "e", "message.received"
+    story.records.add().routed.table_version = 7
+    story.records.add().replayed.GetCurrentTime()
+    story.open.delivery_id, story.open.handler, story.open.state = "e.0.0.0", "echo", "WAITING"
+    story.open.ahead, story.open.attempt, story.open.crashes = 3, 2, 1
+    shell.admin.answers["GetEvent"] = story
+    shown = shell("event", "show", "e.0.0").out
+    for part in (
+        "trace      " + "ab" * 16,
+        "known by   the id and 42",
+        "repeated   2 times, ignored",
+        "caused by  delivery e.0 of a message.received",
+        "matched no rule of table 7",
+        "its dead letter was replayed",
+        "is in back-off, then goes to echo (delivery e.0.0.0), 3 before it in its lane, 2 attempts failed, 1 lost sessions",
+        "merged  into delivery s.0",
+        "jackfield dead replay e.0",
+    ):
+        assert part in shown
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+
+
+def test_an_event_that_waits_says_for_what(shell: Shell) -> None:
+    story = admin_pb2.GetEventResponse(waiting="no route table for bot b")
+    story.accepted.event.id = "e"
+    shell.admin.answers["GetEvent"] = story
+    assert "not routed yet: no route table for bot b" in shell("event", "show", "e").out
+
+
+def test_an_event_of_the_kernel_says_that_no_rule_sees_it(shell: Shell) -> None:
+    story = admin_pb2.GetEventResponse()
+    story.accepted.event.id, story.accepted.event.type = "e", "kernel.plugin_parked"
+    story.records.add().routed.SetInParent()
+    shell.admin.answers["GetEvent"] = story
+    shown = shell("event", "show", "e").out
+    assert "no rule sees it" in shown
+    assert "matched no rule" not in shown
