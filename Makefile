@@ -22,6 +22,7 @@ help:
 	@echo "make generate   the Python code of the contracts"
 	@echo "make docs       the generated pages"
 	@echo "make bench      benchmarks: a table and JSON"
+	@echo "make chaos      every process killed at every step under load: the kill matrix (about 15 minutes)"
 	@echo "make uninstall  remove $(VENV); 'jackfield paths' names what else exists"
 
 $(VENV)/installed: $(PROJECTS) $(CONSTRAINTS)
@@ -87,6 +88,7 @@ bench: $(VENV)/dev
 
 chaos: $(VENV)/dev
 	$(BIN)/python -m pytest -m chaos
+	$(BIN)/python -m tests.chaos.matrix --json .cache/kill-matrix.json
 
 clean:
 	rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

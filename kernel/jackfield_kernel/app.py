@@ -35,6 +35,7 @@ from .bus.observers import Observers
 from .bus.replay import Replay
 from .bus.turns import Turns
 from .config import KernelConfig
+from .forkserver import ForkServer
 from .hooks import Hooks
 from .journal.clock import JournalClock
 from .journal.journal import Journal
@@ -63,7 +64,16 @@ from .session.upgrade import Upgrades
 from .state.blobs import Blobs
 from .state.kv import KeyValues
 from .state.leases import Leases
-from .supervisor import ProcessLauncher, Supervisor, Surroundings, Timing
+from .supervisor import (
+    ControlGroups,
+    IsolatedLauncher,
+    Limiter,
+    PreloadedLauncher,
+    ProcessLauncher,
+    Supervisor,
+    Surroundings,
+    Timing,
+)
 from .telemetry.health import Health, HealthServer
 from .telemetry.metrics import Metrics
 from .telemetry.notify import READY, STOPPING, ServiceManager
@@ -86,11 +96,15 @@ class Place:
 
 
 class Kernel:
-    """One running kernel. `run` builds it, serves until `stop`, and takes it apart again."""
+    """One running kernel. `run` builds it, serves until `stop`, and takes it apart again.
 
-    def __init__(self, place: Place, hooks: Hooks) -> None:
+    `forks` is a fork server that was started ahead of it; whoever started it ends it, harmlessly also a second time.
+    """
+
+    def __init__(self, place: Place, hooks: Hooks, forks: ForkServer | None = None) -> None:
         self._place = place
         self._hooks = hooks
+        self._forks = forks
         self._stop = asyncio.Event()
         self.started = asyncio.Event()
         self.handing_over = False
@@ -172,11 +186,20 @@ class Kernel:
             endpoints = Endpoints(place.runtime, hub, identities, unary, bulk_handlers(hub, blobs))
 
             # Plugins.
+            plain = ProcessLauncher()
+            preloaded = PreloadedLauncher(plain, self._forks)
             supervisor = Supervisor(
                 Surroundings(
                     paths=place.data,
                     endpoints=endpoints,
-                    launchers={"process": ProcessLauncher(), **self._hooks.launchers()},
+                    launchers={
+                        "process": plain,
+                        "preloaded": preloaded,
+                        "isolated": IsolatedLauncher((place.data.root, place.runtime.root)),
+                        **self._hooks.launchers(),
+                    },
+                    limiter=Limiter(ControlGroups.delegated(place.runtime.root.name)),
+                    may_use_network=registry.may_use_network,
                     environ=place.environ,
                     clock=time.monotonic,
                     dice=random.random,
@@ -296,6 +319,7 @@ class Kernel:
                 else:
                     supervisor.shutdown()
                     await running
+            await preloaded.close()
             await endpoints.close_all()
             await asyncio.to_thread(tracing.close)
             liaison.stop()

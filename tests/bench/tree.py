@@ -31,10 +31,12 @@ def cpu_between(before: dict[int, float], after: dict[int, float]) -> float:
 
 
 def name_of(process: psutil.Process, root: int) -> str:
-    """A short name of a member: the plugin, `kernel`, or `writer` for the kernel's other children."""
+    """A short name of a member: the plugin, `kernel`, `fork server`, or `writer` for the kernel's other child."""
     if process.pid == root:
         return "kernel"
     found = MODULE.findall(" ".join(process.cmdline()))
+    if found and found[-1] == "sdk":
+        return "fork server"
     return found[-1] if found and found[-1] != "kernel" else "writer"
 
 

@@ -61,6 +61,7 @@ def version(folder: Path, number: str, code: str = HANDLER, **manifest: str) -> 
 async def installed(rig: Rig, place: Path) -> None:
     """Install and start; trusted, so that no sandbox is asked for."""
     await rig.admin.InstallPlugin(admin_pb2.InstallPluginRequest(path=str(place)))
+    await rig.admin.TrustPlugin(admin_pb2.TrustPluginRequest(name="worker"))
     await rig.admin.EnablePlugin(admin_pb2.EnablePluginRequest(name="worker", approve=True))
     await rig.until(lambda status: state(status) == "ACTIVE")
 

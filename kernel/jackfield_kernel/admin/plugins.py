@@ -56,7 +56,7 @@ class PluginsPart:
             response.requested_grants.extend(manifest.grants)
             response.config.CopyFrom(struct(installed.config.redacted()))
             response.path = str(manifest.path)
-            response.not_enforced.extend(_not_enforced(manifest))
+            response.not_enforced.extend(snapshot.gaps)
         return response
 
     async def install_plugin(
@@ -91,6 +91,11 @@ class PluginsPart:
         """Drain, stop and start."""
         await self._installation.restart(request.name)
         return admin_pb2.RestartPluginResponse(plugin=self._status(request.name))
+
+    async def trust_plugin(self, request: admin_pb2.TrustPluginRequest) -> admin_pb2.TrustPluginResponse:
+        """Out of the sandbox, or back."""
+        await self._installation.trust(request.name, trusted=not request.revoke)
+        return admin_pb2.TrustPluginResponse(plugin=self._status(request.name))
 
     async def upgrade_plugin(
         self, request: admin_pb2.UpgradePluginRequest
@@ -127,10 +132,13 @@ class PluginsPart:
     async def set_grants(self, request: admin_pb2.SetGrantsRequest) -> admin_pb2.SetGrantsResponse:
         """Replace grants."""
         self._view.supervisor.plugin(request.name)
+        network = self._view.registry.may_use_network(request.name)
         grants = self._view.registry.set_grants(request.name, request.grants)
         admitted = self._view.registry.admit(request.name)
         if admitted is not None:
             self._view.hub.reconfigure(request.name, admitted)
+        if grants.has("network") != network:
+            await self._installation.network_changed(request.name)
         return admin_pb2.SetGrantsResponse(grants=grants.names)
 
     async def tail_logs(
@@ -191,16 +199,6 @@ def _developed(request: admin_pb2.DevelopPluginRequest) -> Manifest:
             remedy="Name the directory of a plugin.",
         )
     return load_manifest(path)
-
-
-def _not_enforced(manifest: Manifest) -> list[str]:
-    named = {
-        "memory": manifest.limits.memory,
-        "cpu": manifest.limits.cpu,
-        "pids": manifest.limits.pids,
-    }
-    found = [f"limit of {name}" for name, value in named.items() if value is not None]
-    return [*found, "network and files: a trusted process may use both"]
 
 
 def _lines_after(path: Path, offset: int) -> tuple[list[str], int]:

@@ -71,6 +71,7 @@ class View:
             restarts=max(0, snapshot.starts - 1),
             addresses=[frame_pb2.Address(label=label, url=url) for label, url in snapshot.addresses],
             boundary=snapshot.boundary,
+            launcher=snapshot.launcher,
             leased=len(session.leases) if session is not None else 0,
             source=snapshot.origin,
             title=str(installed.manifest.title) if installed else "",

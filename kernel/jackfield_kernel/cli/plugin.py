@@ -133,7 +133,11 @@ def enable(name: Name, data: Data = None, json: Json = False, yes: Yes = False) 
     with admin(data) as stub:
         answer = stub.EnablePlugin(admin_pb2.EnablePluginRequest(name=name, approve=yes))
         if answer.requested_grants and not yes:
-            say(f"{name} asks for:")
+            say(
+                f"{name} ({answer.plugin.boundary}) asks for:"
+                if answer.plugin.boundary
+                else f"{name} asks for:"
+            )
             for grant in answer.requested_grants:
                 say(f"  {grant:<24} {meaning(grant)}")
             confirm("Allow this?", yes=False)
@@ -206,6 +210,22 @@ def _upgrade(request: admin_pb2.UpgradePluginRequest, data: Path | None, *, json
                 say_now(_STEPS[response.step].format(response.detail))
             if response.HasField("plugin"):
                 _changed(response.plugin, json=json)
+
+
+@app.command(epilog="Example: jackfield plugin trust hello")
+def trust(
+    name: Name,
+    revoke: Annotated[bool, typer.Option("--revoke", help="Run it in a sandbox again.")] = False,
+    data: Data = None,
+    json: Json = False,
+    yes: Yes = False,
+) -> None:
+    """Run a stranger's plugin without a sandbox: with the kernel's own rights to files, network and other plugins."""
+    if not revoke:
+        confirm(f"{name} will be able to do all that the kernel's user may do. Trust it?", yes=yes)
+    with admin(data) as stub:
+        answer = stub.TrustPlugin(admin_pb2.TrustPluginRequest(name=name, revoke=revoke))
+    _changed(answer.plugin, json=json)
 
 
 @app.command(epilog="Example: jackfield plugin logs echo --follow")

@@ -37,6 +37,7 @@ ExecStart={command}
 KillMode=process
 # The kernel bounds each plugin in a control group of its own.
 Delegate=yes
+DelegateSubgroup=kernel
 Restart=always
 RestartSec=1
 # The kernel says from its event loop that it lives.

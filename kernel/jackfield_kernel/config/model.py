@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..manifest import Duration
+from ..manifest import Duration, Limits
 
 
 class Section(BaseModel):
@@ -26,7 +26,9 @@ class PluginEntry(Section):
     directory: Path | None = None
     """Folder that holds the plugin, when it is not installed; relative to jackfield.yaml."""
     launcher: str | None = None
-    """Name of the launcher to start it with; `process` when absent."""
+    """`preloaded`, `process` or `isolated`, or one that an extension adds; when absent what it is decides: see security.md."""
+    limits: Limits = Limits()
+    """Bounds of its whole tree (`memory`, `cpu` in cores, `pids`, `files`), each instead of its manifest's."""
 
 
 class BotEntry(Section):

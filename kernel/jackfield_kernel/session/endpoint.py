@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,11 @@ class Endpoints:
             server.add_generic_rpc_handlers((self._handlers(plugin),))
             server.add_insecure_port(f"unix:{path}")
             await server.start()
+            if os.getuid() == 0:
+                # An isolated plugin runs as another user than root. The folder above stays ours alone, so this opens
+                # nothing to anybody else.
+                path.chmod(0o666)
+                path.parent.chmod(0o711)
             self._servers[plugin] = server
         return f"unix:{path}"
 

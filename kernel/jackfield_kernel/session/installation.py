@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +16,16 @@ from ..journal.log import LogDriver, Put
 from ..manifest import Manifest, Problem, Restart, load_manifest
 from ..supervisor import Candidate, Found, PluginSource, Reason, Supervisor, builtin_sources, discover, plan
 from ..supervisor.discovery import manifest_in, python_path_of
-from ..supervisor.spec import DISABLED, EXTERNAL, PluginSpec
+from ..supervisor.spec import DISABLED, EXTERNAL, ISOLATED, PluginSpec, launcher_of
 from .bots import Bots
 from .registry import Registry
 from .upgrade import SLOT_BUCKET, Step, Upgrades
 
+log = logging.getLogger(__name__)
+
 INSTALLED_BUCKET = "installed"
 DISABLED_BUCKET = "disabled"
+TRUSTED_BUCKET = "trusted"
 BOTS_BUCKET = "bots"
 EARLIER_BUCKET = "earlier"
 """Where a plugin stood before its last upgrade, for the way back."""
@@ -39,7 +43,9 @@ class AdminSource:
     def find(self) -> Iterable[Candidate]:
         """One candidate per directory."""
         for name, place in self._folders.items():
-            yield Candidate(name, f"folder {place}", manifest_in(place), trusted=False, chosen=True)
+            yield Candidate(
+                name, f"folder {place}", manifest_in(place), trusted=False, chosen=True, place=place
+            )
 
 
 class Installation:
@@ -70,6 +76,8 @@ class Installation:
         self._earlier: dict[str, Path] = {}
         self._slots: dict[str, str] = {}
         self._disabled: set[str] = set()
+        self._vouched: set[str] = set()
+        """Strangers' plugins that the operator trusts."""
         self._admin_bots: dict[str, BotEntry] = {}
         self._developed: dict[str, bool] = {}
         """Plugins of developers, by id; True for those that the developer starts."""
@@ -84,6 +92,8 @@ class Installation:
             self._slots[name] = entry.value.decode()
         for name, _ in await self._driver.entries(DISABLED_BUCKET):
             self._disabled.add(name)
+        for name, _ in await self._driver.entries(TRUSTED_BUCKET):
+            self._vouched.add(name)
         for name, entry in await self._driver.entries(BOTS_BUCKET):
             self._admin_bots[name] = BotEntry.model_validate_json(entry.value)
 
@@ -106,7 +116,7 @@ class Installation:
         problems: tuple[Problem, ...] = ()
         if found.manifest is not None:
             problems = self._registry.add(found.manifest, trusted=found.trusted).config.problems
-        spec = plan(found, self._config, self._registry.approved())
+        spec = plan(found, self._config, self._registry.approved(), self._vouched)
         if spec.hold is None and spec.error is None and found.name in self._disabled:
             spec = replace(spec, hold=DISABLED)
         if problems and spec.error is None:
@@ -154,6 +164,9 @@ class Installation:
         await self._supervisor.remove(name)
         del self._folders[name]
         self._journal.put(Put(INSTALLED_BUCKET, name, None))
+        # Trust was in these files, not in whatever gets the name next.
+        self._vouched.discard(name)
+        self._journal.put(Put(TRUSTED_BUCKET, name, None))
         self._registry.forget(name)
         self.settle_bots()
 
@@ -176,6 +189,35 @@ class Installation:
         self._disabled.add(name)
         self._journal.put(Put(DISABLED_BUCKET, name, b"1"))
         await self._supervisor.disable(name)
+
+    async def network_changed(self, name: str) -> None:
+        """The grant of the network came or went: a sandbox has it or not from its start on. Raises UnknownPlugin."""
+        spec = self._supervisor.spec(name)
+        if spec.launcher == ISOLATED:
+            await self._supervisor.change(name, spec)
+
+    async def trust(self, name: str, *, trusted: bool) -> None:
+        """Run a stranger's plugin with the kernel's own rights, or in a sandbox again; restarts it when it runs.
+
+        Raises UnknownPlugin, Refused CONFIG_PINNED for a plugin that is trusted by where it comes from.
+        """
+        spec = self._supervisor.spec(name)
+        installed = self._registry.installed_plugin(name)
+        entry = self._config.settings.plugins.get(name)
+        if installed.trusted:
+            file = entry is not None
+            raise Refused(
+                "CONFIG_PINNED",
+                f"plugin {name} is trusted: it is {'listed in jackfield.yaml' if file else spec.origin}",
+                remedy=f"Set plugins.{name}.launcher to isolated in jackfield.yaml to run it in a sandbox.",
+                source="file" if file else "environment",
+            )
+        (self._vouched.add if trusted else self._vouched.discard)(name)
+        self._journal.put(Put(TRUSTED_BUCKET, name, b"1" if trusted else None))
+        log.warning("the operator %s plugin %s", "trusts" if trusted else "no longer trusts", name)
+        launcher = launcher_of(installed.manifest, spec.python_path, None, trusted=trusted)
+        if launcher != spec.launcher:
+            await self._supervisor.change(name, replace(spec, launcher=launcher))
 
     async def upgrade(
         self, name: str, place: Path | None, *, back: bool, approve: bool, step: Step
@@ -212,7 +254,8 @@ class Installation:
             self._registry.approve(name, (*known.grants.names, *more))
         python_path = python_path_of(manifest) if spec.python_path is not None else None
         origin = f"folder {place}" if place is not None else spec.origin
-        spec = replace(spec, manifest=manifest, python_path=python_path, origin=origin, error=None)
+        at = place or spec.place
+        spec = replace(spec, manifest=manifest, python_path=python_path, origin=origin, place=at, error=None)
         await self._upgrades.run(manifest, spec, trusted=known.trusted, step=step)
         if place is not None and place != self._folders[name]:
             self._earlier[name], self._folders[name] = self._folders[name], place

@@ -154,6 +154,11 @@ class Registry:
             )
         return installed
 
+    def may_use_network(self, instance: str) -> bool:
+        """Whether this generation of a plugin was granted the network."""
+        installed = self._aside.get(instance) or self.plugins.get(plugin_of(instance))
+        return installed is not None and installed.grants.has("network")
+
     def admit(self, instance: str) -> Admitted | None:
         """What a session of this generation of a plugin begins with."""
         installed = self._aside.get(instance) or self.plugins.get(plugin_of(instance))

@@ -4,6 +4,7 @@ from .bootstrap import Bootstrap
 from .discovery import Candidate, Found, PluginSource, builtin_sources, discover
 from .errors import (
     CannotStart,
+    IsolationUnavailable,
     LaunchFailed,
     ManifestMissing,
     PluginDuplicate,
@@ -11,9 +12,12 @@ from .errors import (
     UnknownPlugin,
 )
 from .follower import LogLine
+from .isolated import IsolatedLauncher
 from .launcher import Exit, Launcher, LaunchSpec, Running
+from .limits import ControlGroups, Limiter
 from .logfiles import tail
 from .policy import RestartRules
+from .preloaded import PreloadedLauncher
 from .process import ProcessLauncher
 from .spec import EXTERNAL, PluginSnapshot, PluginSpec, plan
 from .state import TRANSITIONS, Reason, State
@@ -26,13 +30,17 @@ __all__ = [
     "Bootstrap",
     "Candidate",
     "CannotStart",
+    "ControlGroups",
     "Endpoint",
     "EndpointOpener",
     "Exit",
     "Found",
+    "IsolatedLauncher",
+    "IsolationUnavailable",
     "LaunchFailed",
     "LaunchSpec",
     "Launcher",
+    "Limiter",
     "Link",
     "Listener",
     "LogLine",
@@ -41,6 +49,7 @@ __all__ = [
     "PluginSnapshot",
     "PluginSource",
     "PluginSpec",
+    "PreloadedLauncher",
     "ProcessLauncher",
     "Reason",
     "RestartRules",

@@ -33,6 +33,8 @@ class Candidate:
     trusted: bool
     chosen: bool = False
     installed: bool = False
+    place: Path | None = None
+    """Its folder; None for an installed package."""
 
 
 class PluginSource(Protocol):
@@ -53,6 +55,7 @@ class Found:
     manifest: Manifest | None = None
     error: KernelError | None = None
     python_path: Path | None = None
+    place: Path | None = None
 
 
 class EntryPointSource:
@@ -90,7 +93,8 @@ class FolderSource:
                 continue
             for place in places:
                 if place.is_dir() and (path := manifest_in(place)):
-                    yield Candidate(place.name, f"folder {place}", path, trusted=place.name in self._named)
+                    trusted = place.name in self._named
+                    yield Candidate(place.name, f"folder {place}", path, trusted=trusted, place=place)
 
 
 class ConfiguredSource:
@@ -103,7 +107,7 @@ class ConfiguredSource:
         """Yield one candidate per configured directory."""
         for name, place in self._directories.items():
             path = manifest_in(place) if place.is_dir() else None
-            yield Candidate(name, f"folder {place}", path, trusted=True, chosen=True)
+            yield Candidate(name, f"folder {place}", path, trusted=True, chosen=True, place=place)
 
 
 def builtin_sources(config: KernelConfig) -> list[PluginSource]:
@@ -169,7 +173,9 @@ def _read(candidate: Candidate) -> Found:
         problem = Problem(str(path), "name", f"{name}, as {where} says", f"Make name and {where} agree.")
         return Found(name, origin, trusted, error=ManifestInvalid(path, [problem]))
     python_path = None if candidate.installed else python_path_of(manifest)
-    return Found(manifest.name, origin, trusted, manifest=manifest, python_path=python_path)
+    return Found(
+        manifest.name, origin, trusted, manifest=manifest, python_path=python_path, place=candidate.place
+    )
 
 
 def python_path_of(manifest: Manifest) -> Path | None:

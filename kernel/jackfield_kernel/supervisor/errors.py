@@ -38,6 +38,12 @@ class LaunchFailed(SupervisorError):
     retryable = False
 
 
+class IsolationUnavailable(LaunchFailed):
+    """The plugin must run in a sandbox, and none works here."""
+
+    reason = "ISOLATION_UNAVAILABLE"
+
+
 class PluginDuplicate(SupervisorError):
     """Two installed plugins have one name."""
 

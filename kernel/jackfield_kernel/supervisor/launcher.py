@@ -6,7 +6,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..manifest import Limits
 
@@ -15,7 +15,9 @@ from ..manifest import Limits
 class LaunchSpec:
     """Everything a launcher needs.
 
-    `env` is the whole environment; `mark` stands in it and in every descendant's.
+    `env` is the whole environment; `mark` stands in it and in every descendant's. `address` is where the plugin
+    dials the kernel, `code` the folder that holds it unless it is installed in our own environment, `network`
+    whether it was granted the network.
     """
 
     name: str
@@ -25,6 +27,9 @@ class LaunchSpec:
     log_path: Path
     bootstrap_path: Path
     limits: Limits
+    address: str = ""
+    code: Path | None = None
+    network: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,14 @@ class Exit:
             except ValueError:
                 return f"killed by signal {self.signal}"
         return f"exit code {self.code}" if self.code is not None else "ended"
+
+
+def effective(*layers: Limits) -> Limits:
+    """Return the limits in force: of each the first that is set."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = {**layer.model_dump(exclude_none=True), **merged}
+    return Limits(**merged)
 
 
 class Running(Protocol):
@@ -92,6 +105,20 @@ class Launcher(Protocol):
     @property
     def boundary(self) -> str:
         """What separates the plugin from the kernel, as `plugin list` shows it; such as `trusted process`."""
+        ...
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """What it does not keep a plugin from, a phrase each, as `plugin show` lists them."""
+        ...
+
+    @property
+    def defaults(self) -> Limits:
+        """Limits of a plugin for which neither the operator nor its manifest sets any."""
+        ...
+
+    def explain(self, plugin: str) -> str:
+        """Say why the plugin was last started in another way than this launcher's own; empty when it was not."""
         ...
 
     async def start(self, spec: LaunchSpec) -> Running:

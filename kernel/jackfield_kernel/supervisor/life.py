@@ -7,21 +7,23 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from ..paths import private_directory
+from ..manifest import Limits
 from .adopted import AdoptedProcess, RunRecord, birth_of, end_leftover, read_record
 from .bootstrap import Bootstrap, remove_bootstrap, write_bootstrap
 from .environment import command_line, plugin_environment
 from .errors import LaunchFailed
 from .gate import StartGate
-from .launcher import Exit, LaunchSpec
+from .launcher import Exit, LaunchSpec, effective
 from .logfiles import tail
 from .policy import Decision, RestartPolicy, RestartRules, Verdict, judge
 from .run import DRAIN_STOP, Run
-from .spec import EXTERNAL, PluginSnapshot, PluginSpec
+from .spec import EXTERNAL, ISOLATED, PluginSnapshot, PluginSpec
 from .state import TRANSITIONS, Reason, State
 from .surroundings import Link, Listener, Surroundings
 
 LAST_LINES = 50
+
+NETWORK = "network: granted, ports and abstract sockets of this machine included"
 
 READY = Reason("READY")
 
@@ -191,6 +193,8 @@ class PluginLife:
             kind=spec.manifest.kind if spec.manifest else "",
             origin=spec.origin,
             boundary=launcher.boundary if launcher else spec.launcher,
+            launcher=spec.launcher,
+            gaps=self._gaps(),
             state=self.state,
             reason=self.reason,
             ready=bool(run and run.ready and run.link),
@@ -216,6 +220,7 @@ class PluginLife:
             try:
                 if self._drain is None and not await self._take_over(run):
                     await self._launch(run)
+                self._bound(run)
             except LaunchFailed as error:
                 return await self._bury(
                     Verdict(Reason(error.reason, error.message, error.remedy), counts=True)
@@ -225,6 +230,7 @@ class PluginLife:
                 await self._finish(run)
                 return None
             exit_ = await self._end(run, cause)
+            cause = cause or (run.hold.overrun() if run.hold else None)
             return await self._bury(judge(exit_, run.was_active, cause))
         except Exception:
             if run.running:
@@ -235,6 +241,8 @@ class PluginLife:
             run.on_attached()
             remove_bootstrap(around.paths.bootstrap(name))
             if run.running is None or run.running.gone:
+                if run.hold:
+                    around.limiter.release(run.hold)
                 around.paths.running(name).unlink(missing_ok=True)
             await around.endpoints.close(name)
 
@@ -262,7 +270,9 @@ class PluginLife:
         spec, around, paths = self.spec, self._around, self._around.paths
         assert spec.manifest is not None
         endpoint = await around.endpoints.open(spec.instance, external=spec.launcher == EXTERNAL)
-        home, bootstrap = private_directory(paths.plugin_home(spec.name)), paths.bootstrap(spec.instance)
+        home, bootstrap = paths.plugin_home(spec.name), paths.bootstrap(spec.instance)
+        # Below a private folder of ours; an isolated plugin's home belongs to the user that it runs as.
+        home.mkdir(mode=0o700, exist_ok=True)
         log_path = paths.plugin_log(spec.name)
         write_bootstrap(
             bootstrap,
@@ -287,12 +297,48 @@ class PluginLife:
         env = plugin_environment(around.environ, bootstrap, spec.python_path, around.extra_environment)
         argv = command_line(spec.manifest)
         running = run.running = await launcher.start(
-            LaunchSpec(spec.name, argv, env, home, log_path, bootstrap, spec.manifest.limits)
+            LaunchSpec(
+                spec.name,
+                argv,
+                env,
+                home,
+                log_path,
+                bootstrap,
+                self._limits(),
+                endpoint.address,
+                spec.place,
+                around.may_use_network(spec.instance),
+            )
         )
         record = RunRecord(
             running.pid, birth_of(running.pid), spec.launcher, spec.manifest.digest, str(bootstrap)
         )
         record.write(paths.running(spec.instance))
+
+    def _limits(self) -> Limits:
+        launcher, manifest = self._around.launchers.get(self.spec.launcher), self.spec.manifest
+        behind = launcher.defaults if launcher else Limits()
+        return effective(self.spec.limits, manifest.limits if manifest else Limits(), behind)
+
+    def _bound(self, run: Run) -> None:
+        if run.running is not None:
+            run.hold = self._around.limiter.hold(
+                self.spec.instance, run.running.pid, self._limits(), run.fail
+            )
+
+    def _gaps(self) -> tuple[str, ...]:
+        launcher, around = self._around.launchers.get(self.spec.launcher), self._around
+        if launcher is None:
+            return ()
+        open_ = launcher.boundary == ISOLATED and around.may_use_network(self.spec.instance)
+        network = NETWORK if open_ else ""
+        found = (
+            launcher.explain(self.spec.name),
+            network,
+            *launcher.gaps,
+            *around.limiter.gaps(self._limits()),
+        )
+        return tuple(gap for gap in found if gap)
 
     async def _watch(self, run: Run) -> Reason | None:
         """Wait for an end, a reason to end it or someone's wish; return the reason."""

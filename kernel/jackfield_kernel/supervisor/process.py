@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
-import sys
 
+from ..manifest import Limits
 from .errors import LaunchFailed
 from .launcher import Exit, LaunchSpec
 from .logfiles import open_for_append
@@ -19,6 +18,12 @@ class ProcessLauncher:
     """Starts plugins by fork and exec; safe beside an event loop and gRPC, which a bare fork is not."""
 
     boundary = "trusted process"
+    gaps = ("network and files: a trusted process may use both",)
+    defaults = Limits()
+
+    def explain(self, plugin: str) -> str:
+        """Nothing to explain: any program starts this way."""
+        return ""
 
     async def start(self, spec: LaunchSpec) -> RunningProcess:
         """Start the program. Raises LaunchFailed when the operating system refuses."""
@@ -43,8 +48,6 @@ class ProcessLauncher:
             ) from error
         finally:
             os.close(log)
-        if spec.limits.files and sys.platform == "linux":
-            _limit_files(child.pid, spec.limits.files)
         return RunningProcess(child, str(spec.bootstrap_path), oom)
 
 
@@ -71,10 +74,3 @@ class RunningProcess(WatchedProcess):
         else:
             oom = code == -signal.SIGKILL and not self._killed_by_us and self._oom.rose()
             self._end(Exit(None, -code, self._killed_by_us, oom))
-
-
-def _limit_files(pid: int, files: int) -> None:
-    try:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (files, files))
-    except (ProcessLookupError, PermissionError, ValueError):
-        pass  # Gone already, or the hard limit is lower than what we would set: both leave it bounded.

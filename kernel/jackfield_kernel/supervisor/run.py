@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from .launcher import Exit, Running
+from .limits import Hold
 from .state import MISSED_HEARTBEATS, Reason
 from .surroundings import Link
 
@@ -22,6 +23,7 @@ class Run:
     def __init__(self, started_at: float) -> None:
         self.started_at = started_at
         self.running: Running | None = None
+        self.hold: Hold | None = None
         self.session: str | None = None
         self.link: Link | None = None
         self.was_attached = False

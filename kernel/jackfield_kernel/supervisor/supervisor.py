@@ -45,7 +45,8 @@ class Supervisor:
         """Run every plugin until `shutdown`. Cancelling this instead leaves the processes running."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            chores = [group.create_task(self._heartbeats()), group.create_task(self._follow_logs())]
+            watches = (self._heartbeats(), self._follow_logs(), self._around.limiter.watch())
+            chores = [group.create_task(watch) for watch in watches]
             for life in self._lives.values():
                 self._begin(life)
             group.create_task(self._end_strangers(), name="leftovers")
@@ -108,6 +109,14 @@ class Supervisor:
         await life.unwant(Reason("RESTART"), DRAIN_RESTART)
         life.spec = spec or life.spec
         life.want()
+
+    async def change(self, name: str, spec: PluginSpec) -> None:
+        """Go on as `spec`: what runs, or is to run, is drained and started anew. Raises UnknownPlugin."""
+        life = self._life(name)
+        if life.spec.error or life.state is State.STOPPED:
+            life.spec = spec
+        else:
+            await self.restart(name, spec)
 
     async def start_beside(self, spec: PluginSpec) -> None:
         """Start a new generation of a plugin beside the one that serves; returns when it is ready.

@@ -9,6 +9,7 @@ from typing import Protocol
 from ..paths import DataPaths
 from .follower import LogLine
 from .launcher import Launcher
+from .limits import Limiter
 from .policy import RestartRules
 from .state import Reason, State
 
@@ -78,7 +79,10 @@ class Timing:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What every plugin's life uses. `clock` is monotonic seconds, `dice` a number in [0, 1)."""
+    """What every plugin's life uses. `clock` is monotonic seconds, `dice` a number in [0, 1).
+
+    `may_use_network` says whether a plugin was granted the network.
+    """
 
     paths: DataPaths
     endpoints: EndpointOpener
@@ -92,3 +96,5 @@ class Surroundings:
     timing: Timing = field(default_factory=Timing)
     rules: RestartRules = field(default_factory=RestartRules)
     extra_environment: Mapping[str, str] = field(default_factory=dict)
+    limiter: Limiter = field(default_factory=Limiter)
+    may_use_network: Callable[[str], bool] = lambda plugin: False

@@ -87,6 +87,23 @@ def test_plugin_list_and_show(shell: Shell) -> None:
     assert "\x1b" not in shown
 
 
+def test_trust_asks_and_revoke_does_not(shell: Shell, answered: Callable[[bool], None]) -> None:
+    asked: list[admin_pb2.TrustPluginRequest] = []
+
+    def trust(request: admin_pb2.TrustPluginRequest) -> admin_pb2.TrustPluginResponse:
+        asked.append(request)
+        return admin_pb2.TrustPluginResponse(plugin=plugin("STARTING"))
+
+    shell.admin.answers["TrustPlugin"] = trust
+    answered(False)
+    assert shell("plugin", "trust", "echo").code != 0
+    assert not asked
+    answered(True)
+    assert "echo is STARTING." in shell("plugin", "trust", "echo").out
+    assert json.loads(shell("plugin", "trust", "echo", "--revoke", "--json").out)["state"] == "STARTING"
+    assert [request.revoke for request in asked] == [False, True]
+
+
 def test_enable_shows_the_grants_and_asks(shell: Shell, answered: Callable[[bool], None]) -> None:
     def enable(request: admin_pb2.EnablePluginRequest) -> admin_pb2.EnablePluginResponse:
         if request.approve:

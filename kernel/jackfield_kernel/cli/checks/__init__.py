@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .finding import Finding, Surroundings
+from .isolation import isolation
 from .machine import clock, limits, operating_system, python, sqlite
 from .place import data_directory, disk, running_kernel
 from .ports import configuration_and_ports
@@ -22,6 +23,7 @@ CHECKS = (
     configuration_and_ports,
     clock,
     limits,
+    isolation,
 )
 
 

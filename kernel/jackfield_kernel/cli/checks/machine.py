@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 
 from ...paths import DataPaths
+from ...supervisor.limits import delegated_group
+from ..client import kernel_pid
 from .finding import Finding, Surroundings
 
 MIN_PYTHON = (3, 11)
@@ -97,19 +99,18 @@ def limits(around: Surroundings) -> Iterator[Finding]:
     else:
         yield Finding("user", "ok", f"uid {os.getuid()}")
     if platform.system() == "Linux":
-        yield _cgroup()
+        yield _cgroup(kernel_pid(DataPaths(around.data).lock) or "self")
 
 
-def _cgroup() -> Finding:
+def _cgroup(pid: str) -> Finding:
     weaker = "memory and processes of plugins are bounded by rlimits and a watchdog"
     if not (_CGROUP / "cgroup.controllers").exists():
         return Finding("cgroup", "warn", f"no cgroup v2: {weaker}", "Boot with the unified cgroup hierarchy.")
-    try:
-        own = Path("/proc/self/cgroup").read_text().strip().rpartition("::")[2]
-    except OSError:
-        own = "/"
-    if os.access(_CGROUP / own.lstrip("/") / "cgroup.procs", os.W_OK):
-        return Finding("cgroup", "ok", f"v2, delegated: {own}")
+    if (group := delegated_group(Path(f"/proc/{pid}/cgroup"))) is not None:
+        return Finding("cgroup", "ok", f"v2, delegated: {group}")
     return Finding(
-        "cgroup", "ok", f"v2, not delegated: {weaker}", "`Delegate=yes` in the systemd unit gives more."
+        "cgroup",
+        "ok",
+        f"v2, not delegated: {weaker}",
+        "`jackfield service install` on systemd 254 or newer gives more.",
     )

@@ -298,7 +298,7 @@ class PluginStatus(google.protobuf.message.Message):
     restarts: builtins.int
     """Restarts since the kernel started."""
     launcher: builtins.str
-    """How it is run: `process` ..."""
+    """What starts it: `process`, `preloaded`, `isolated`, `external`, or one of an extension."""
     boundary: builtins.str
     """What separates it from the kernel: `trusted` or `isolated`."""
     leased: builtins.int
@@ -798,6 +798,49 @@ class RestartPluginResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["plugin", b"plugin"]) -> None: ...
 
 Global___RestartPluginResponse: typing_extensions.TypeAlias = RestartPluginResponse
+
+@typing.final
+class TrustPluginRequest(google.protobuf.message.Message):
+    """Trust a plugin."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    REVOKE_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Its id."""
+    revoke: builtins.bool
+    """Take the trust back."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        revoke: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "revoke", b"revoke"]) -> None: ...
+
+Global___TrustPluginRequest: typing_extensions.TypeAlias = TrustPluginRequest
+
+@typing.final
+class TrustPluginResponse(google.protobuf.message.Message):
+    """Trusted, or no longer."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PLUGIN_FIELD_NUMBER: builtins.int
+    @property
+    def plugin(self) -> Global___PluginStatus:
+        """Its state."""
+
+    def __init__(
+        self,
+        *,
+        plugin: Global___PluginStatus | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["plugin", b"plugin"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["plugin", b"plugin"]) -> None: ...
+
+Global___TrustPluginResponse: typing_extensions.TypeAlias = TrustPluginResponse
 
 @typing.final
 class UpgradePluginRequest(google.protobuf.message.Message):

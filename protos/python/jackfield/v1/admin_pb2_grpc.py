@@ -86,6 +86,11 @@ class AdminStub(object):
                 request_serializer=jackfield_dot_v1_dot_admin__pb2.RestartPluginRequest.SerializeToString,
                 response_deserializer=jackfield_dot_v1_dot_admin__pb2.RestartPluginResponse.FromString,
                 _registered_method=True)
+        self.TrustPlugin = channel.unary_unary(
+                '/jackfield.v1.Admin/TrustPlugin',
+                request_serializer=jackfield_dot_v1_dot_admin__pb2.TrustPluginRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__pb2.TrustPluginResponse.FromString,
+                _registered_method=True)
         self.SetGrants = channel.unary_unary(
                 '/jackfield.v1.Admin/SetGrants',
                 request_serializer=jackfield_dot_v1_dot_admin__pb2.SetGrantsRequest.SerializeToString,
@@ -278,6 +283,14 @@ class AdminServicer(object):
 
     def RestartPlugin(self, request, context):
         """Drain, stop and start.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TrustPlugin(self, request, context):
+        """Run a stranger's plugin with the kernel's own rights, or in a sandbox again; it is restarted when it runs. Idempotent. NOT_FOUND;
+        CONFIG_PINNED for a plugin that is trusted by where it comes from.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -509,6 +522,11 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.RestartPlugin,
                     request_deserializer=jackfield_dot_v1_dot_admin__pb2.RestartPluginRequest.FromString,
                     response_serializer=jackfield_dot_v1_dot_admin__pb2.RestartPluginResponse.SerializeToString,
+            ),
+            'TrustPlugin': grpc.unary_unary_rpc_method_handler(
+                    servicer.TrustPlugin,
+                    request_deserializer=jackfield_dot_v1_dot_admin__pb2.TrustPluginRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__pb2.TrustPluginResponse.SerializeToString,
             ),
             'SetGrants': grpc.unary_unary_rpc_method_handler(
                     servicer.SetGrants,
@@ -903,6 +921,33 @@ class Admin(object):
             '/jackfield.v1.Admin/RestartPlugin',
             jackfield_dot_v1_dot_admin__pb2.RestartPluginRequest.SerializeToString,
             jackfield_dot_v1_dot_admin__pb2.RestartPluginResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TrustPlugin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jackfield.v1.Admin/TrustPlugin',
+            jackfield_dot_v1_dot_admin__pb2.TrustPluginRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__pb2.TrustPluginResponse.FromString,
             options,
             channel_credentials,
             insecure,

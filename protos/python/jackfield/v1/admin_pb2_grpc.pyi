@@ -185,6 +185,22 @@ _AdminRestartPluginType = typing_extensions.TypeVar(
     ],
 )
 
+_AdminTrustPluginType = typing_extensions.TypeVar(
+    '_AdminTrustPluginType',
+    grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.TrustPluginRequest,
+        jackfield.v1.admin_pb2.TrustPluginResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.TrustPluginRequest,
+        jackfield.v1.admin_pb2.TrustPluginResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.TrustPluginRequest,
+        jackfield.v1.admin_pb2.TrustPluginResponse,
+    ],
+)
+
 _AdminSetGrantsType = typing_extensions.TypeVar(
     '_AdminSetGrantsType',
     grpc.UnaryUnaryMultiCallable[
@@ -569,7 +585,7 @@ _AdminSendMessageType = typing_extensions.TypeVar(
     ],
 )
 
-class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _AdminShutdownType, _AdminListPluginsType, _AdminGetPluginType, _AdminInstallPluginType, _AdminRemovePluginType, _AdminEnablePluginType, _AdminDisablePluginType, _AdminRestartPluginType, _AdminSetGrantsType, _AdminTailLogsType, _AdminUpgradePluginType, _AdminDevelopPluginType, _AdminListBotsType, _AdminGetBotType, _AdminAddBotType, _AdminSetBotEnabledType, _AdminRemoveBotType, _AdminListRoutesType, _AdminAddRouteType, _AdminRemoveRouteType, _AdminTestRouteType, _AdminListEventsType, _AdminGetEventType, _AdminTailEventsType, _AdminListDeadLettersType, _AdminReplayDeadLettersType, _AdminDiscardDeadLettersType, _AdminReadLogsType, _AdminListAuditType, _AdminGetFiguresType, _AdminCheckConfigType, _AdminSendMessageType]):
+class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _AdminShutdownType, _AdminListPluginsType, _AdminGetPluginType, _AdminInstallPluginType, _AdminRemovePluginType, _AdminEnablePluginType, _AdminDisablePluginType, _AdminRestartPluginType, _AdminTrustPluginType, _AdminSetGrantsType, _AdminTailLogsType, _AdminUpgradePluginType, _AdminDevelopPluginType, _AdminListBotsType, _AdminGetBotType, _AdminAddBotType, _AdminSetBotEnabledType, _AdminRemoveBotType, _AdminListRoutesType, _AdminAddRouteType, _AdminRemoveRouteType, _AdminTestRouteType, _AdminListEventsType, _AdminGetEventType, _AdminTailEventsType, _AdminListDeadLettersType, _AdminReplayDeadLettersType, _AdminDiscardDeadLettersType, _AdminReadLogsType, _AdminListAuditType, _AdminGetFiguresType, _AdminCheckConfigType, _AdminSendMessageType]):
     """Served on a socket of its own, mode 0600. Errors carry a serialized `Error` in the trailer `jackfield-error-bin`. Listings are sorted by
     name or newest first, and paged where they can grow. Every changing call is audited.
     """
@@ -615,6 +631,10 @@ class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _Admi
         grpc.UnaryUnaryMultiCallable[
             jackfield.v1.admin_pb2.RestartPluginRequest,
             jackfield.v1.admin_pb2.RestartPluginResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_pb2.TrustPluginRequest,
+            jackfield.v1.admin_pb2.TrustPluginResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             jackfield.v1.admin_pb2.SetGrantsRequest,
@@ -757,6 +777,10 @@ class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _Admi
             jackfield.v1.admin_pb2.RestartPluginResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_pb2.TrustPluginRequest,
+            jackfield.v1.admin_pb2.TrustPluginResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             jackfield.v1.admin_pb2.SetGrantsRequest,
             jackfield.v1.admin_pb2.SetGrantsResponse,
         ],
@@ -884,6 +908,11 @@ class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _Admi
     RestartPlugin: _AdminRestartPluginType
     """Drain, stop and start."""
 
+    TrustPlugin: _AdminTrustPluginType
+    """Run a stranger's plugin with the kernel's own rights, or in a sandbox again; it is restarted when it runs. Idempotent. NOT_FOUND;
+    CONFIG_PINNED for a plugin that is trusted by where it comes from.
+    """
+
     SetGrants: _AdminSetGrantsType
     """Replace the grants of a plugin. INVALID_ARGUMENT for one that its manifest does not ask for."""
 
@@ -1005,6 +1034,10 @@ AdminAsyncStub: typing_extensions.TypeAlias = AdminStub[
     grpc.aio.UnaryUnaryMultiCallable[
         jackfield.v1.admin_pb2.RestartPluginRequest,
         jackfield.v1.admin_pb2.RestartPluginResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.TrustPluginRequest,
+        jackfield.v1.admin_pb2.TrustPluginResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         jackfield.v1.admin_pb2.SetGrantsRequest,
@@ -1188,6 +1221,16 @@ class AdminServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[jackfield.v1.admin_pb2.RestartPluginResponse, collections.abc.Awaitable[jackfield.v1.admin_pb2.RestartPluginResponse]]:
         """Drain, stop and start."""
+
+    @abc.abstractmethod
+    def TrustPlugin(
+        self,
+        request: jackfield.v1.admin_pb2.TrustPluginRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[jackfield.v1.admin_pb2.TrustPluginResponse, collections.abc.Awaitable[jackfield.v1.admin_pb2.TrustPluginResponse]]:
+        """Run a stranger's plugin with the kernel's own rights, or in a sandbox again; it is restarted when it runs. Idempotent. NOT_FOUND;
+        CONFIG_PINNED for a plugin that is trusted by where it comes from.
+        """
 
     @abc.abstractmethod
     def SetGrants(

@@ -1,0 +1,1 @@
+"""Adapter of the kill matrix's platform."""
