@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import TracebackType
 from typing import Any
 
@@ -79,7 +79,7 @@ class Client:
             if number not in seen:
                 seen.add(number)
                 first.setdefault(lane, []).append(number)
-        wrong = sum(late > soon for numbers in first.values() for late, soon in itertools.pairwise(numbers))
+        wrong = sum(late > soon for numbers in first.values() for late, soon in pairwise(numbers))
         return Count(
             self._said,
             self._said - len(times),

@@ -2323,7 +2323,7 @@ class GetFiguresResponse(google.protobuf.message.Message):
     CALLS_FIELD_NUMBER: builtins.int
     METRICS_FIELD_NUMBER: builtins.int
     kernel_cpu_seconds: builtins.float
-    """CPU time of the kernel and its journal's writer, in seconds."""
+    """CPU time of the kernel, its journal's writer and its fork server, in seconds."""
     kernel_memory_bytes: builtins.int
     """Resident memory of the same, in bytes."""
     loop_lag_seconds: builtins.float
