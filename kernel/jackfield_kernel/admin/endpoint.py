@@ -19,6 +19,7 @@ from jackfield.v1 import admin_pb2
 from ..bus.audit import AuditTrail
 from ..errors import KernelError, problem
 from ..session.endpoint import ERROR_TRAILER, abort
+from ..telemetry.redaction import Redactor
 from .audit import acted
 
 log = logging.getLogger(__name__)
@@ -27,10 +28,14 @@ SERVICE = admin_pb2.DESCRIPTOR.services_by_name["Admin"]
 
 
 class AdminEndpoint:
-    """Serves `parts`: objects whose methods are named as those of the Admin service, in snake case."""
+    """Serves `parts`: objects whose methods are named as those of the Admin service, in snake case.
 
-    def __init__(self, path: Path, parts: Sequence[object], trail: AuditTrail) -> None:
+    Nothing that `redactor` knows as a secret leaves here.
+    """
+
+    def __init__(self, path: Path, parts: Sequence[object], redactor: Redactor, trail: AuditTrail) -> None:
         self._path = path
+        self._redactor = redactor
         self._trail = trail
         self._parts = parts
         self._server: grpc.aio.Server | None = None
@@ -64,20 +69,24 @@ class AdminEndpoint:
             request = GetMessageClass(method.input_type)
             if inspect.isasyncgenfunction(implementation):
                 handlers[method.name] = grpc.unary_stream_rpc_method_handler(
-                    _stream(implementation, partial(acted, self._trail, method.name)),
+                    _stream(implementation, self._redactor, partial(acted, self._trail, method.name)),
                     request_deserializer=request.FromString,
-                    response_serializer=lambda message: message.SerializeToString(),
+                    response_serializer=self._clean,
                 )
             else:
                 handlers[method.name] = grpc.unary_unary_rpc_method_handler(
-                    _unary(implementation, partial(acted, self._trail, method.name)),
+                    _unary(implementation, self._redactor, partial(acted, self._trail, method.name)),
                     request_deserializer=request.FromString,
-                    response_serializer=lambda message: message.SerializeToString(),
+                    response_serializer=self._clean,
                 )
         return grpc.method_handlers_generic_handler(SERVICE.full_name, handlers)
 
+    def _clean(self, message: Any) -> bytes:
+        cleaned: bytes = self._redactor.message(message).SerializeToString()
+        return cleaned
 
-def _unary(implementation: Any, acted: Callable[[Any, str], None]) -> Any:
+
+def _unary(implementation: Any, redactor: Redactor, acted: Callable[[Any, str], None]) -> Any:
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         try:
             response = await implementation(request)
@@ -85,7 +94,7 @@ def _unary(implementation: Any, acted: Callable[[Any, str], None]) -> Any:
             return response
         except KernelError as error:
             acted(request, error.reason)
-            await abort(context, error)
+            await abort(context, _without(error, redactor))
         except Exception:
             acted(request, "INTERNAL")
             await _internal(context, implementation.__name__)
@@ -94,19 +103,25 @@ def _unary(implementation: Any, acted: Callable[[Any, str], None]) -> Any:
     return call
 
 
-def _stream(implementation: Any, acted: Callable[[Any, str], None]) -> Any:
+def _stream(implementation: Any, redactor: Redactor, acted: Callable[[Any, str], None]) -> Any:
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         acted(request, "")
         try:
             async for message in implementation(request):
                 yield message
         except KernelError as error:
-            await abort(context, error)
+            await abort(context, _without(error, redactor))
         except Exception:
             await _internal(context, implementation.__name__)
             raise
 
     return call
+
+
+def _without(error: KernelError, redactor: Redactor) -> KernelError:
+    error.message, error.remedy = redactor.text(error.message), redactor.text(error.remedy)
+    error.metadata = {key: redactor.text(value) for key, value in error.metadata.items()}
+    return error
 
 
 async def _internal(context: grpc.aio.ServicerContext[Any, Any], method: str) -> None:

@@ -9,9 +9,9 @@ from jackfield.v1 import admin_pb2
 
 from ..bus.figures import QueueFigures, queue_figures
 from ..bus.observers import Observers
+from ..state.blobs import Blobs
 from ..telemetry.metrics import Metrics
 from ..telemetry.process_trees import Usage, measure
-from ..telemetry.storage_sizes import StorageSizes
 from .views import View
 
 
@@ -22,14 +22,14 @@ class FiguresPart:
         self,
         view: View,
         metrics: Metrics,
-        sizes: StorageSizes,
+        blobs: Blobs,
         observers: Observers,
         outbox: Callable[[], Mapping[str, int]],
     ) -> None:
         self._view = view
         self._outbox = outbox
         self._metrics = metrics
-        self._sizes = sizes
+        self._blobs = blobs
         self._observers = observers
 
     async def get_figures(self, request: admin_pb2.GetFiguresRequest) -> admin_pb2.GetFiguresResponse:
@@ -47,8 +47,8 @@ class FiguresPart:
             loop_lag_seconds=self._metrics.last_lag,
             commit_seconds=pending.commit_seconds,
             journal_backlog=view.journal.backlog,
-            journal_bytes=self._sizes.journal(),
-            blob_bytes=self._sizes.blobs,
+            journal_bytes=view.driver.size(),
+            blob_bytes=self._blobs.bytes,
             last_sequence=view.journal.last_sequence,
             calls=self._metrics.calls,
             metrics=self._metrics.render().decode() if request.metrics else "",

@@ -145,7 +145,11 @@ class Bus:
             self.counters.unrouted += 1
             self.runs.pop(run.event.id, None)
             return
-        self.enqueue(Delivery(run, run.rule, size=run.event.ByteSize()))
+        delivery = Delivery(run, run.rule, size=run.event.ByteSize())
+        if run.sequence <= self.limits.parked_until:
+            self.finish(delivery, DEAD, error=ledger.restored())
+        else:
+            self.enqueue(delivery)
 
     # Queueing -------------------------------------------------------------------------------------------------------
 
@@ -358,7 +362,12 @@ class Bus:
 
         # The word of it stands or falls with the dead letter.
         records = (record, *noted(told, self._clock.now()))
-        self.journal.submit(Unit(records, puts=(ledger.dead_put(delivery, record),)), buried)
+        self.journal.submit(
+            Unit(
+                records, puts=(ledger.dead_put(delivery, record, self._clock.now(), self.limits.dead_kept),)
+            ),
+            buried,
+        )
 
     def tell(self, event: event_pb2.Event) -> None:
         """Store an event of the kernel's own for whoever observes; no rule sees it."""

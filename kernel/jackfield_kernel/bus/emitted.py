@@ -16,7 +16,6 @@ log = logging.getLogger(__name__)
 
 KERNEL = "kernel"
 _NO_RULES = journal_pb2.RoutedRecord().SerializeToString()
-_TEXT_LIMIT = 200
 
 
 def _inherit(event: event_pb2.Event, parent: event_pb2.Event, cause: str) -> None:
@@ -58,7 +57,7 @@ def kernel_event(
 
 
 def dead_letter_event(delivery: Delivery, error: error_pb2.Error, wall: float) -> event_pb2.Event:
-    """`kernel.dead_letter`, also said in the log. Carries no content of the event."""
+    """`kernel.dead_letter`, also said in the log. It names nobody and quotes nothing: what is forgotten need not be looked for here."""
     run, handler = delivery.run, delivery.rule.handler
     extra = {"handler": handler, "reason": error.reason, **about(delivery)}
     log.warning("dead letter %s: %s", delivery.id, error.message, extra=extra)
@@ -67,8 +66,6 @@ def dead_letter_event(delivery: Delivery, error: error_pb2.Error, wall: float) -
         "handler": handler,
         "rule": delivery.rule.id,
         "reason": error.reason,
-        "message": error.message[:_TEXT_LIMIT],
-        "lane": run.lane,
     }
     event = kernel_event(f"{delivery.id}.kernel", "dead_letter", wall, values, run.event.bot)
     event.trace, event.cause = run.event.trace, delivery.id

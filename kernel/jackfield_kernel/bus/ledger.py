@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from jackfield.v1 import error_pb2, event_pb2, journal_pb2
 
+from ..errors import problem
 from ..journal.log import Claim, Put, Record, Unit
 from ..journal.times import seconds, stamp
 from .model import Delivery, Run
@@ -30,11 +31,11 @@ def lane_of(event: event_pb2.Event) -> str:
     if not chat.id:
         return f"{event.bot}:subject:"
     kind = ("unknown", "private", "group", "channel")[chat.type if chat.type < 4 else 0]
-    key = f"{event.bot}:{kind}:{_escaped(chat.id)}"
-    return f"{key}:{_escaped(chat.thread_id)}" if chat.thread_id else key
+    key = f"{event.bot}:{kind}:{escaped(chat.id)}"
+    return f"{key}:{escaped(chat.thread_id)}" if chat.thread_id else key
 
 
-def _escaped(part: str) -> str:
+def escaped(part: str) -> str:
     """Colons inside ids would let two lanes collide."""
     return part.replace("%", "%25").replace(":", "%3A") if ":" in part or "%" in part else part
 
@@ -109,8 +110,17 @@ def merged_unit(delivery: Delivery, now: float) -> Unit:
     return Unit((Record(MERGED, run.event.id, body.SerializeToString()), *members))
 
 
-def dead_put(delivery: Delivery, outcome: Record) -> Put:
-    """The dead letter, complete, so that it can be shown and replayed when the log has forgotten its event."""
+def restored() -> error_pb2.Error:
+    """Why a delivery that was open when the journal was restored is not offered again by itself."""
+    text = "the journal was restored; this was open then, and may have been handled after the backup was made"
+    return problem("RESTORED", text, remedy="Look at it, then `jackfield dead replay` or `dead discard`.")
+
+
+def dead_put(delivery: Delivery, outcome: Record, now: float, kept: float) -> Put:
+    """The dead letter, complete, so that it can be shown and replayed when the log has forgotten its event.
+
+    `kept`: seconds for which it stays, 0 for ever.
+    """
     run = delivery.run
     assert run.rules is not None
     letter = journal_pb2.DeadRecord(
@@ -125,7 +135,7 @@ def dead_put(delivery: Delivery, outcome: Record) -> Put:
         outcome=journal_pb2.OutcomeRecord.FromString(outcome.body),
         merged=[member.event for member in delivery.merged],
     )
-    return Put(DEAD_BUCKET, delivery.id, letter.SerializeToString())
+    return Put(DEAD_BUCKET, delivery.id, letter.SerializeToString(), now + kept if kept else 0.0)
 
 
 __all__ = [
@@ -139,8 +149,10 @@ __all__ = [
     "accepted_records",
     "claims",
     "dead_put",
+    "escaped",
     "lane_of",
     "merged_unit",
+    "restored",
     "seconds",
     "stamp",
     "state_record",

@@ -21,6 +21,10 @@ class Limits:
     backoff_first: float = 1.0
     backoff_last: float = 60.0
     max_depth: int = 16
+    dead_kept: float = 0.0
+    """How long a dead letter is kept; 0 for ever."""
+    parked_until: int = 0
+    """What is open and was accepted up to this sequence becomes a dead letter: the journal was restored then."""
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -140,6 +141,10 @@ class Observers:
         return [
             (one.sequence, journal_pb2.AcceptedRecord.FromString(one.record.body).event) for one in stored
         ]
+
+    def forget(self, event_ids: Set[str]) -> None:
+        """These events are erased: none that was not sent yet is sent any more."""
+        self._ring = deque((one for one in self._ring if one[1].id not in event_ids), RING_EVENTS)
 
     def settled(self, plugin: str, sequence: int) -> None:
         """An observer is done with everything up to `sequence`."""

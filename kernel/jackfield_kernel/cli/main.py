@@ -39,6 +39,12 @@ OWN_VERBS = (
     ("audit", "Show who did what, and what was refused."),
     ("dead", "Look at dead letters, replay or discard them."),
     ("config", "Check the configuration."),
+    ("secret", "Keep tokens and passwords sealed."),
+    ("kv", "Look at what plugins keep."),
+    ("backup", "Copy everything while the kernel runs."),
+    ("restore", "Put a backup in place."),
+    ("forget", "Erase what is kept of one person."),
+    ("resume", "Lease deliveries again after the kernel held them."),
     ("send", "Send a message to a chat."),
     ("completion", "Print the completion script of your shell."),
 )

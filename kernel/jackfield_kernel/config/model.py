@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..manifest import Duration, Limits
+from ..manifest import Duration, Limits, Size
 
 
 class Section(BaseModel):
@@ -67,6 +67,30 @@ class Journal(Section):
 
     retention: Duration = 7 * 86400.0
     """How long settled events stay, in seconds."""
+    dead_letters: Duration = 30 * 86400.0
+    """How long dead letters stay, in seconds; 0 for ever. Counts from when each one was given up."""
+    audit: Duration = 90 * 86400.0
+    """How long the audit trail stays, in seconds."""
+    max_bytes: Size = 0
+    """Most bytes of the journal's file; above it nothing is acknowledged until there is room. 0 for no bound."""
+
+
+class Blobs(Section):
+    """Media and other large values of plugins."""
+
+    max_bytes: Size = 10 * 1024**3
+    """Most bytes of all blobs together; above it new ones are refused. 0 for no bound."""
+
+
+class Secrets(Section):
+    """Where secrets are kept."""
+
+    store: str = "embedded"
+    """`embedded`: sealed in the journal; or the name of a store that an extension provides."""
+    key_file: Path | None = None
+    """File with the key of the embedded store, relative to jackfield.yaml; `secret.key` in the data directory when absent."""
+    settings: dict[str, Any] = {}
+    """What an extension's store is made with."""
 
 
 class KernelLimits(Section):
@@ -84,6 +108,8 @@ class KernelLimits(Section):
     """Seconds a started plugin has to register."""
     drain: Duration = 10.0
     """Seconds a plugin has to finish after it was asked to stop."""
+    crash_starts: Annotated[int, Field(ge=0)] = 3
+    """Starts within a minute that follow a crash of the kernel, from which on nothing is leased for a minute; 0: never."""
 
 
 class Settings(Section):
@@ -104,6 +130,10 @@ class Settings(Section):
     log: Log = Log()
     """See below."""
     journal: Journal = Journal()
+    """See below."""
+    blobs: Blobs = Blobs()
+    """See below."""
+    secrets: Secrets = Secrets()
     """See below."""
     limits: KernelLimits = KernelLimits()
     """See below."""

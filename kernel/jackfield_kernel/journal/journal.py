@@ -30,7 +30,7 @@ class Journal:
     """
 
     def __init__(self, driver: LogDriver, clock: JournalClock) -> None:
-        self._driver = driver
+        self.driver = self._driver = driver
         self._clock = clock
         self._queue: deque[_Item] = deque()
         self._puts: dict[tuple[str, str], Put] = {}

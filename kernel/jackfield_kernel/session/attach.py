@@ -19,7 +19,7 @@ from ..telemetry.plugin_metrics import Traffic
 from .framing import parse, too_large
 from .intake import Intake
 from .session import Session
-from .settling import wrong
+from .settling import Admit, wrong
 
 log = logging.getLogger(__name__)
 
@@ -53,13 +53,16 @@ class Watch(Protocol):
 class FrameLoop:
     """Handles the frames of all sessions. One frame never disturbs another: what is wrong is refused by itself."""
 
-    def __init__(self, bus: Bus, broker: Broker, intake: Intake, observing: Observing, watch: Watch) -> None:
+    def __init__(
+        self, bus: Bus, broker: Broker, intake: Intake, observing: Observing, watch: Watch, admit: Admit
+    ) -> None:
         self._bus = bus
         self._broker = broker
         self._intake = intake
         self._observing = observing
         self._watch = watch
         self.traffic = Traffic()
+        self._admit = admit
         self._handlers: dict[str, Callable[[Session, frame_pb2.Frame], None]] = {
             "publish": self._publish,
             "settle": self._settle,
@@ -154,7 +157,10 @@ class FrameLoop:
         if settle.WhichOneof("outcome") == "observed_sequence":
             self._observing.settled(session, settle.observed_sequence)
             return
-        if settle.WhichOneof("outcome") == "done" and (error := wrong(session, settle.done)) is not None:
+        if (
+            settle.WhichOneof("outcome") == "done"
+            and (error := wrong(session, settle.done, self._admit)) is not None
+        ):
             session.settled(settle.fence, error)
             return
         self._bus.settle(session, settle, partial(session.settled, settle.fence))

@@ -114,3 +114,15 @@ class Driver(Protocol):
     def pending(self) -> Pending:
         """How the storage keeps up."""
         ...
+
+    def size(self) -> int:
+        """Bytes on disk."""
+        ...
+
+
+class Blobs(Protocol):
+    """`state.Blobs`."""
+
+    count: int
+    bytes: int
+    collected: int

@@ -10,18 +10,19 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from .logs import JsonLines
+from .redaction import Redacting, Redactor
 
 MAX_BYTES = 8 << 20
 """Size at which the file is rotated; one older file is kept."""
 
 
 class LogFile(RotatingFileHandler):
-    """Appends every record to a file that only its owner reads. A disk that is full costs lines, never the kernel."""
+    """Appends every record to a file that only its owner reads, without secrets. A disk that is full costs lines, never the kernel."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, redactor: Redactor) -> None:
         self._silenced = False
         super().__init__(path, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8", delay=True)
-        self.setFormatter(JsonLines())
+        self.setFormatter(Redacting(JsonLines(), redactor))
 
     def _open(self) -> TextIOWrapper:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW

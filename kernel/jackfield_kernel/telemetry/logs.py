@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
+from .redaction import Redacting, Redactor
 from .safe_text import one_line, safe_text
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
@@ -22,17 +23,20 @@ def configure(
     level: Literal["debug", "info", "warning", "error"] = "info",
     format: Literal["text", "json"] = "text",
     stream: TextIO | None = None,
+    redactor: Redactor | None = None,
     also: Iterable[logging.Handler] = (),
 ) -> None:
     """Send every log record of the process to `stream` (stderr) and to the handlers `also`, and no record anywhere else.
 
     `text` is short and in local time, with colours on a terminal unless NO_COLOR is set; `json` is one object
-    per line with UTC times. May be called again: the last call counts.
+    per line with UTC times. What `redactor` knows as a secret appears as `***`. May be called again: the last call
+    counts.
     """
     out = stream or sys.stderr
     handler = logging.StreamHandler(out)
     colours = out.isatty() and "NO_COLOR" not in os.environ
-    handler.setFormatter(JsonLines() if format == "json" else ShortLines(colours=colours))
+    lines = JsonLines() if format == "json" else ShortLines(colours=colours)
+    handler.setFormatter(Redacting(lines, redactor) if redactor is not None else lines)
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)

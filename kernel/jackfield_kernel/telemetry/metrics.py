@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from .figures import Broker, Bus, Driver, Journal
+from .figures import Blobs, Broker, Bus, Driver, Journal
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -55,8 +55,15 @@ class Metrics(Collector):
     """All metrics of one kernel, in a registry of their own. Runs on the event loop. `known`: methods of the contract."""
 
     def __init__(
-        self, bus: Bus, broker: Broker, journal: Journal, driver: Driver, known: Container[str] = ()
+        self,
+        bus: Bus,
+        broker: Broker,
+        journal: Journal,
+        driver: Driver,
+        blobs: Blobs,
+        known: Container[str] = (),
     ) -> None:
+        self._blobs = blobs
         self._bus = bus
         self._known = known
         self._journal = journal
@@ -151,6 +158,13 @@ class Metrics(Collector):
         commits.add_metric([], self._commits.buckets(), self._commits.sum)
         yield commits
         yield _gauge("jackfield_journal_commit_last_seconds", "The last of these.", pending.commit_seconds)
+        yield _gauge("jackfield_journal_bytes", "Size of the journal on disk.", self._driver.size())
+        blobs = self._blobs
+        yield _gauge("jackfield_blobs", "Blobs stored.", blobs.count)
+        yield _gauge("jackfield_blob_bytes", "Bytes of all blobs.", blobs.bytes)
+        yield CounterMetricFamily(
+            "jackfield_blobs_collected", "Blobs removed because nothing names them.", value=blobs.collected
+        )
 
     def _call_families(self) -> Iterator[Metric]:
         calls = HistogramMetricFamily(

@@ -16,6 +16,7 @@ from jackfield_kernel.telemetry import log_file
 from jackfield_kernel.telemetry.log_file import LogFile
 from jackfield_kernel.telemetry.logs import configure
 from jackfield_kernel.telemetry.plugin_logs import log_line
+from jackfield_kernel.telemetry.redaction import Redactor
 
 
 @pytest.fixture
@@ -23,7 +24,9 @@ def written(tmp_path: Path) -> Iterator[Path]:
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     path = tmp_path / "kernel.log"
-    handler = LogFile(path)
+    redactor = Redactor()
+    redactor.hold("p", ["hunter2-token"])
+    handler = LogFile(path, redactor)
     configure(also=[handler])
     yield path
     handler.close()
@@ -34,7 +37,7 @@ def written(tmp_path: Path) -> Iterator[Path]:
 
 def test_lines_of_kernel_and_plugins_stand_in_a_private_file(written: Path) -> None:
     logging.getLogger("jackfield_kernel.bus").warning(
-        "dead \x1b[31m", extra={"event_id": "e1", "reason": "POISON"}
+        "dead hunter2-token \x1b[31m", extra={"event_id": "e1", "reason": "POISON"}
     )
     raw = json.dumps(
         {
@@ -51,6 +54,7 @@ def test_lines_of_kernel_and_plugins_stand_in_a_private_file(written: Path) -> N
     own, theirs = (entry_of("", line) for line in written.read_bytes().splitlines())
     assert (own.event_id, own.fields["reason"], own.logger) == ("e1", "POISON", "jackfield_kernel.bus")
     assert "\x1b" not in own.message
+    assert own.message.startswith("dead ***")
     assert own.level == admin_pb2.LOG_LEVEL_WARNING
     assert (theirs.plugin, theirs.trace_id, theirs.fields["chat"]) == ("p", "ab", 7)
     assert "\x9b" not in theirs.message
@@ -72,7 +76,7 @@ def test_the_file_is_rotated_once(written: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_disk_that_is_full_is_said_once_and_stops_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    handler = log_file.LogFile(tmp_path / "missing" / "kernel.log")
+    handler = log_file.LogFile(tmp_path / "missing" / "kernel.log", Redactor())
     for _ in range(3):
         handler.handle(logging.LogRecord("a", logging.INFO, "", 0, "text", (), None))
     assert capsys.readouterr().err.count("cannot be written") == 1

@@ -81,6 +81,16 @@ class Driver:
     def pending(self) -> Pending:
         return Pending()
 
+    def size(self) -> int:
+        return 4096
+
+
+@dataclass
+class Blobs:
+    count: int = 2
+    bytes: int = 300
+    collected: int = 1
+
 
 @dataclass
 class World:
@@ -89,7 +99,7 @@ class World:
     journal: Journal = field(default_factory=Journal)
 
     def __post_init__(self) -> None:
-        self.metrics = Metrics(self.bus, self.broker, self.journal, Driver(), {"/a.B/C"})
+        self.metrics = Metrics(self.bus, self.broker, self.journal, Driver(), Blobs(), {"/a.B/C"})
 
     def samples(self) -> dict[str, float]:
         found = {}

@@ -56,12 +56,13 @@ class Runtime:
         """Stays until the kernel or a signal ends it. 0: in order; 1: the plugin's own setup failed."""
         async with asyncio.TaskGroup() as group:
             connection = group.create_task(self._connect())
-            observer = group.create_task(self._watch())
+            others = [group.create_task(self._watch())]
+            others += [group.create_task(host.watch()) for host in self._hosts]
             try:
                 return await self._live(connection)
             finally:
-                observer.cancel()
-                connection.cancel()
+                for task in (*others, connection):
+                    task.cancel()
 
     def finish(self) -> None:
         """The process was asked to end: tells the kernel, then drains."""

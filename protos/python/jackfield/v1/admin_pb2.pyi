@@ -208,6 +208,7 @@ class Status(google.protobuf.message.Message):
     BOOT_FIELD_NUMBER: builtins.int
     SETTLED_FIELD_NUMBER: builtins.int
     ADDRESSES_FIELD_NUMBER: builtins.int
+    STORAGE_FIELD_NUMBER: builtins.int
     kernel_version: builtins.str
     """Version of the kernel."""
     pid: builtins.int
@@ -244,6 +245,10 @@ class Status(google.protobuf.message.Message):
     def addresses(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[jackfield.v1.frame_pb2.Address]:
         """Addresses of the kernel itself: metrics and health."""
 
+    @property
+    def storage(self) -> Global___StorageStatus:
+        """What is kept on disk."""
+
     def __init__(
         self,
         *,
@@ -259,11 +264,42 @@ class Status(google.protobuf.message.Message):
         boot: builtins.int = ...,
         settled: builtins.bool = ...,
         addresses: collections.abc.Iterable[jackfield.v1.frame_pb2.Address] | None = ...,
+        storage: Global___StorageStatus | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["bus", b"bus", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["addresses", b"addresses", "boot", b"boot", "bots", b"bots", "bus", b"bus", "data_dir", b"data_dir", "journal", b"journal", "kernel_version", b"kernel_version", "pid", b"pid", "plugins", b"plugins", "problems", b"problems", "settled", b"settled", "start_time", b"start_time"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["bus", b"bus", "start_time", b"start_time", "storage", b"storage"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["addresses", b"addresses", "boot", b"boot", "bots", b"bots", "bus", b"bus", "data_dir", b"data_dir", "journal", b"journal", "kernel_version", b"kernel_version", "pid", b"pid", "plugins", b"plugins", "problems", b"problems", "settled", b"settled", "start_time", b"start_time", "storage", b"storage"]) -> None: ...
 
 Global___Status: typing_extensions.TypeAlias = Status
+
+@typing.final
+class StorageStatus(google.protobuf.message.Message):
+    """What is kept on disk."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    JOURNAL_BYTES_FIELD_NUMBER: builtins.int
+    BLOBS_FIELD_NUMBER: builtins.int
+    BLOB_BYTES_FIELD_NUMBER: builtins.int
+    MAX_BLOB_BYTES_FIELD_NUMBER: builtins.int
+    journal_bytes: builtins.int
+    """Bytes of the journal with its write-ahead log; 0 for one in memory."""
+    blobs: builtins.int
+    """Number of blobs."""
+    blob_bytes: builtins.int
+    """Their bytes."""
+    max_blob_bytes: builtins.int
+    """Most bytes of blobs; 0 for no bound."""
+    def __init__(
+        self,
+        *,
+        journal_bytes: builtins.int = ...,
+        blobs: builtins.int = ...,
+        blob_bytes: builtins.int = ...,
+        max_blob_bytes: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["blob_bytes", b"blob_bytes", "blobs", b"blobs", "journal_bytes", b"journal_bytes", "max_blob_bytes", b"max_blob_bytes"]) -> None: ...
+
+Global___StorageStatus: typing_extensions.TypeAlias = StorageStatus
 
 @typing.final
 class PluginStatus(google.protobuf.message.Message):
