@@ -15,6 +15,8 @@ from .views import View
 SCAN = 1_000
 READS = ("Get", "List", "Watch", "Tail", "Test", "Check", "Read")
 """How the names of methods begin that change nothing."""
+OWN_ROWS = {"ForgetUser"}
+"""Methods that write a row that says more."""
 _SUBJECTS = ("name", "bot", "target", "path", "rule_id")
 
 
@@ -53,7 +55,7 @@ class AuditPart:
 
 def acted(trail: AuditTrail, method: str, request: Message, reason: str) -> None:
     """Write the row of an operator's act. `method`: its name; `reason`: why it was refused, empty when it was done."""
-    if not method.startswith(READS):
+    if not method.startswith(READS) and method not in OWN_ROWS:
         trail.operator(f"/jackfield.v1.Admin/{method}", _subject(request), reason, allowed=not reason)
 
 
@@ -62,7 +64,8 @@ def _subject(request: Any) -> str:
     fields = request.DESCRIPTOR.fields_by_name
     for name in _SUBJECTS:
         if name in fields and isinstance(value := getattr(request, name), str) and value:
-            return value
+            # A target names a chat, so perhaps a person, who may want to be forgotten: the bot alone is written.
+            return value.partition(":")[0] if name == "target" else value
     if "delivery_ids" in fields:
         return ", ".join(request.delivery_ids) or "all"
     add = fields.get("add")

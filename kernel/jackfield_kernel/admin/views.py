@@ -26,7 +26,7 @@ from ..supervisor import PluginSnapshot, Reason, State, Supervisor
 
 TEXT_LIMIT = 120
 STUCK_SECONDS = 5.0
-UNWANTED = {"DISABLED", "NOT_CONFIGURED"}
+UNWANTED = {"DISABLED", "NOT_CONFIGURED", "NO_BOTS"}
 """Reasons of a plugin that nobody wants to run."""
 SKEWED_SECONDS = 5.0
 HOLD_REMEDIES = {

@@ -73,6 +73,10 @@ class Bots:
         bot = self.bots.get(name)
         return bot.spec.adapter if bot is not None and bot.spec.adapter else None
 
+    def used(self, adapter: str) -> bool:
+        """Whether any bot that is switched on needs the adapter."""
+        return any(bot.spec.adapter == adapter and bot.spec.enabled for bot in self.bots.values())
+
     def open_on(self, name: str) -> Session | None:
         """The session of the adapter that has the bot open, if it can take calls."""
         bot = self.bots.get(name)
