@@ -74,6 +74,8 @@ class Broker:
         self.kernel_methods: dict[str, KernelMethod] = {}
         self.on_kernel_closed: Callable[[Call], None] = lambda call: None
         self.on_denied: Callable[[str, str, str], None] = lambda plugin, method, grant: None
+        self.on_unrecorded: Callable[[Call, Result], None] = lambda call, result: None
+        """A call of a plugin ended of which the journal keeps no record under an event."""
         self.on_finished: Callable[[str, float, bool], None] = lambda method, seconds, failed: None
 
     # Opening --------------------------------------------------------------------------------------------------------
@@ -382,6 +384,7 @@ class Broker:
         if not call.key or (error is not None and error.retryable):
             done()
         elif call.delivery is not None:
+            call.journaled = True
             self._bus.record(call.delivery, record_of(call, result, self._now()), done)
         else:
             self._kept.keep(call.scope, record_of(call, result, self._now()), done)
@@ -418,6 +421,8 @@ class Broker:
             call.provider.provides.pop(call.provider_id, None)
         if call.provider_name == KERNEL:
             self.on_kernel_closed(call)
+        if call.digest and not call.journaled and not result.recorded:
+            self.on_unrecorded(call, result)
         for answer in call.answers:
             answer(result)
 

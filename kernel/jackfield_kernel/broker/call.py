@@ -73,6 +73,7 @@ class Call:
         scope: delivery id, or plugin id outside deliveries: what makes `key` unique.
         caller: the session that streams requests into it; None for the kernel's own calls and once that session is gone.
         answers: who waits for its end; more than one when a repeat joined it.
+        journaled: its result is written to the journal under the event of its delivery.
         cut: the instance whose stream broke while it held the call, and which may come back with the result; else empty.
         pinned: the only session that may provide the call.
     """
@@ -93,6 +94,7 @@ class Call:
     early: list[frame_pb2.Frame] = field(default_factory=list)
     timer: asyncio.TimerHandle | None = None
     possibly_repeated: bool = False
+    journaled: bool = False
     cut: str = ""
     pinned: Peer | None = None
 

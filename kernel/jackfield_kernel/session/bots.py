@@ -56,6 +56,8 @@ class Bots:
         credentials: Credentials,
     ) -> None:
         self.bots: dict[str, Bot] = {}
+        self.on_failed: Callable[[Bot], None] = lambda bot: None
+        """A bot became FAILED."""
         self._broker = broker
         self._sessions = sessions
         self._checkpoints = checkpoints
@@ -328,6 +330,9 @@ class Bots:
     def _enter(self, bot: Bot, state: frame_pb2.BotState.ValueType, reason: error_pb2.Error | None) -> None:
         if bot.state == state and bot.reason == reason:
             return
+        failed = state == frame_pb2.BOT_STATE_FAILED != bot.state
         bot.state, bot.reason = state, reason
+        if failed:
+            self.on_failed(bot)
         log.info("bot %s is %s", bot.spec.name, frame_pb2.BotState.Name(state).removeprefix("BOT_STATE_"))
         self._changed()

@@ -133,7 +133,11 @@ class Installation:
         if problems and spec.error is None:
             text = "; ".join(f"{one.key}: expected {one.expected}" for one in problems)
             remedy = " ".join(one.remedy for one in problems)
-            spec = replace(spec, error=Reason("CONFIG_INVALID", text, remedy))
+            if spec.name not in self._config.settings.plugins:
+                # Nobody asked for it: a plugin of the environment that does nothing unconfigured is no fault.
+                spec = replace(spec, hold=spec.hold or Reason("NOT_CONFIGURED", text, remedy))
+            else:
+                spec = replace(spec, error=Reason("CONFIG_INVALID", text, remedy))
         return replace(spec, slot=self._slots.get(found.name, ""))
 
     def _unless_idle(self, spec: PluginSpec) -> PluginSpec:
