@@ -14,20 +14,26 @@ from dataclasses import dataclass, field
 from jackfield.v1 import event_pb2
 
 from . import __version__
+from .admin.audit import AuditPart
 from .admin.bots import BotsPart, RoutesPart
 from .admin.care import CarePart
 from .admin.endpoint import AdminEndpoint
 from .admin.entries import EntriesPart
 from .admin.events import EventsPart
+from .admin.figures import FiguresPart
 from .admin.kernel import KernelPart
+from .admin.logs import LogsPart
 from .admin.plugins import PluginsPart
 from .admin.secrets import SecretsPart
 from .admin.views import View, settled
 from .broker.broker import Broker
 from .broker.kept import BUCKET as KEPT_BUCKET
 from .broker.kept import KeptResults
+from .broker.methods import METHODS
+from .bus.audit import AuditTrail
 from .bus.bus import Bus
 from .bus.deadletters import DeadLetters
+from .bus.figures import queue_figures
 from .bus.forgetting import Forgetting
 from .bus.housekeeping import Housekeeping
 from .bus.ledger import DEAD_BUCKET
@@ -48,7 +54,9 @@ from .journal.sqlite.restored import META_BUCKET, RESTORED_KEY
 from .paths import DataPaths, KernelLock, RuntimePaths
 from .routing.kept import KeptRoutes
 from .routing.tables import RouteTables
+from .session.alarms import Alarms
 from .session.attach import FrameLoop
+from .session.auditing import audit_calls
 from .session.bots import Bots
 from .session.checkpoints import Checkpoints
 from .session.endpoint import Endpoints
@@ -59,6 +67,7 @@ from .session.intake import Intake
 from .session.liaison import Liaison
 from .session.methods import KernelMethods
 from .session.registry import Registry
+from .session.tracing import traced
 from .session.unary import bulk_handlers, unary_methods
 from .session.upgrade import Upgrades
 from .state.backup import Backup
@@ -84,6 +93,7 @@ from .telemetry.health import Health, HealthServer
 from .telemetry.metrics import Metrics
 from .telemetry.notify import READY, STOPPING, ServiceManager
 from .telemetry.plugin_logs import log_line
+from .telemetry.plugin_metrics import PluginMetrics
 from .telemetry.redaction import Redactor
 
 log = logging.getLogger(__name__)
@@ -171,18 +181,22 @@ class Kernel:
             credentials = Credentials(credentials_directory, str(place.data.root), boottime)
 
             # Events and calls.
-            bus = Bus(journal, routes, clock, Turns(info.boot))
+            tracing, decider = traced(place.environ, routes, __version__)
+            bus = Bus(journal, decider, clock, Turns(info.boot))
             bus.limits.lane_waiting = settings.limits.lane_ready
             bus.limits.dead_kept = settings.journal.dead_letters
             bus.on_written = kv.written
             observers = Observers(driver, journal, last=info.last_sequence)
             kept_results = KeptResults(journal, driver, clock.now)
             broker = Broker(bus, registry, kept_results, clock.now, tasks)
-            metrics = Metrics(bus, broker, journal, driver, blobs)
+            metrics = Metrics(bus, broker, journal, driver, blobs, METHODS)
+            trail = AuditTrail(journal, clock.now)
+            audit_calls(broker, trail)
 
             # Sessions.
             checkpoints = Checkpoints(journal, driver)
             intake = Intake(bus, registry, checkpoints)
+            intake.tracing = tracing
             hub = Hub(bus, broker, identities, driver, info, registry.admit, __version__)
             bots = Bots(
                 broker,
@@ -222,7 +236,18 @@ class Kernel:
             )
             registry.snapshots = supervisor.snapshot
             liaison = Liaison(hub, bots, supervisor, observers, registry, bus, tasks)
-            endpoints.loop = FrameLoop(bus, broker, intake, liaison, liaison, kv.quotas.check)
+            endpoints.loop = loop = FrameLoop(bus, broker, intake, liaison, liaison, kv.quotas.check)
+            alarms = Alarms(bus, supervisor, bots)
+            metrics.add(
+                PluginMetrics(
+                    supervisor.snapshot,
+                    lambda: sum(1 for _ in hub.sessions),
+                    lambda: queue_figures(bus),
+                    broker.outbox.waiting,
+                    observers,
+                    loop.traffic,
+                )
+            )
             upgrades = Upgrades(supervisor, hub, bots, liaison, registry, journal)
             installation = Installation(
                 place.config,
@@ -286,6 +311,9 @@ class Kernel:
                 BotsPart(view, installation),
                 RoutesPart(view, broker),
                 events,
+                LogsPart(view, place.data),
+                AuditPart(view),
+                FiguresPart(view, metrics, blobs, observers, broker.outbox.waiting),
                 SecretsPart(view, secrets, installation, place.redactor),
                 EntriesPart(view, kv),
                 CarePart(
@@ -302,14 +330,18 @@ class Kernel:
                 events.accepted(sequence, event)
 
             bus.on_accepted = accepted
+            bus.on_duplicate = events.duplicate
 
             kept = settings.journal
             housekeeping = Housekeeping(bus, journal, driver, clock, kept.retention, kept.audit)
+            housekeeping.on_trimmed = observers.trimmed
             chores = [
                 tasks.create_task(housekeeping.ticks(), name="deadlines"),
                 tasks.create_task(housekeeping.marks(), name="low mark"),
                 tasks.create_task(housekeeping.retention(), name="retention"),
                 tasks.create_task(metrics.loop_lag(), name="loop lag"),
+                tasks.create_task(trail.flushes(), name="audit trail"),
+                tasks.create_task(alarms.looks(driver), name="alarms"),
                 tasks.create_task(collector.run(), name="blobs"),
                 tasks.create_task(credentials.renew(), name="credentials"),
                 tasks.create_task(starts.calm(), name="calm"),
@@ -318,7 +350,7 @@ class Kernel:
             chores.append(tasks.create_task(manager.beats(), name="service manager"))
             running = tasks.create_task(supervisor.run(), name="supervisor")
             async with (
-                AdminEndpoint(place.runtime.admin_socket, parts, place.redactor),
+                AdminEndpoint(place.runtime.admin_socket, parts, place.redactor, trail),
                 http,
             ):
                 self.started.set()
@@ -335,6 +367,7 @@ class Kernel:
                     await running
             await preloaded.close()
             await endpoints.close_all()
+            await asyncio.to_thread(tracing.close)
             liaison.stop()
             if not self.handing_over:
                 await credentials.release_all()

@@ -67,6 +67,11 @@ class DataPaths:
         return self.root / "kernel.lock"
 
     @property
+    def kernel_log(self) -> Path:
+        """The kernel's own log, as JSON lines."""
+        return self.root / "kernel.log"
+
+    @property
     def secret_key(self) -> Path:
         """The key of the embedded secret store, unless the configuration names another place."""
         return self.root / "secret.key"

@@ -6,7 +6,8 @@ import inspect
 import logging
 import os
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,9 +16,11 @@ import grpc
 from google.protobuf.message_factory import GetMessageClass
 from jackfield.v1 import admin_pb2
 
+from ..bus.audit import AuditTrail
 from ..errors import KernelError, problem
 from ..session.endpoint import ERROR_TRAILER, abort
 from ..telemetry.redaction import Redactor
+from .audit import acted
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +33,10 @@ class AdminEndpoint:
     Nothing that `redactor` knows as a secret leaves here.
     """
 
-    def __init__(self, path: Path, parts: Sequence[object], redactor: Redactor) -> None:
+    def __init__(self, path: Path, parts: Sequence[object], redactor: Redactor, trail: AuditTrail) -> None:
         self._path = path
         self._redactor = redactor
+        self._trail = trail
         self._parts = parts
         self._server: grpc.aio.Server | None = None
 
@@ -65,13 +69,13 @@ class AdminEndpoint:
             request = GetMessageClass(method.input_type)
             if inspect.isasyncgenfunction(implementation):
                 handlers[method.name] = grpc.unary_stream_rpc_method_handler(
-                    _stream(implementation, self._redactor),
+                    _stream(implementation, self._redactor, partial(acted, self._trail, method.name)),
                     request_deserializer=request.FromString,
                     response_serializer=self._clean,
                 )
             else:
                 handlers[method.name] = grpc.unary_unary_rpc_method_handler(
-                    _unary(implementation, self._redactor),
+                    _unary(implementation, self._redactor, partial(acted, self._trail, method.name)),
                     request_deserializer=request.FromString,
                     response_serializer=self._clean,
                 )
@@ -82,21 +86,26 @@ class AdminEndpoint:
         return cleaned
 
 
-def _unary(implementation: Any, redactor: Redactor) -> Any:
+def _unary(implementation: Any, redactor: Redactor, acted: Callable[[Any, str], None]) -> Any:
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         try:
-            return await implementation(request)
+            response = await implementation(request)
+            acted(request, "")
+            return response
         except KernelError as error:
+            acted(request, error.reason)
             await abort(context, _without(error, redactor))
         except Exception:
+            acted(request, "INTERNAL")
             await _internal(context, implementation.__name__)
             raise
 
     return call
 
 
-def _stream(implementation: Any, redactor: Redactor) -> Any:
+def _stream(implementation: Any, redactor: Redactor, acted: Callable[[Any, str], None]) -> Any:
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+        acted(request, "")
         try:
             async for message in implementation(request):
                 yield message

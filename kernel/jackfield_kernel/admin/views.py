@@ -26,6 +26,8 @@ from ..supervisor import PluginSnapshot, Reason, State, Supervisor
 
 TEXT_LIMIT = 120
 STUCK_SECONDS = 5.0
+UNWANTED = {"DISABLED", "NOT_CONFIGURED", "NO_BOTS"}
+"""Reasons of a plugin that nobody wants to run."""
 SKEWED_SECONDS = 5.0
 HOLD_REMEDIES = {
     "LOST_TAIL": "Stop the kernel and put the newer journal back, or accept the loss: `jackfield resume LOST_TAIL`.",
@@ -174,7 +176,7 @@ class View:
         if self.listener.problem is not None:
             found.append(self.listener.problem)
         for snapshot in snapshots:
-            if snapshot.state not in GOOD and snapshot.reason.name != "DISABLED":
+            if snapshot.state not in GOOD and snapshot.reason.name not in UNWANTED:
                 error = reason_error(snapshot.reason)
                 error.message = f"plugin {snapshot.name} is {snapshot.state}: {error.message}"
                 error.remedy = error.remedy or f"jackfield plugin logs {snapshot.name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from jackfield.v1 import journal_pb2
 
@@ -39,6 +40,7 @@ class Housekeeping:
         self._driver = driver
         self._clock = clock
         self._retention = retention
+        self.on_trimmed: Callable[[int], None] = lambda before: None
         self._audit = retention if audit is None else audit
         self._noted = (0, 0)
 
@@ -81,6 +83,7 @@ class Housekeeping:
             first = next(iter(self._bus.runs.values()), None)
             before = min(boundary, first.sequence) if first is not None else boundary
             removed = await self._driver.trim(before, spare=(AUDIT,))
+            self.on_trimmed(before)
         if boundary := await self._boundary(AUDIT, now - self._audit):
             others = [int(kind) for kind in journal_pb2.RecordKind.values() if kind != AUDIT]
             removed += await self._driver.trim(boundary, spare=others)

@@ -41,10 +41,17 @@ def escaped(part: str) -> str:
 
 
 def accepted_records(
-    event: event_pb2.Event, plugin: str, lane: str, now: float, routed: bytes | None
+    event: event_pb2.Event,
+    plugin: str,
+    lane: str,
+    now: float,
+    routed: bytes | None,
+    dedup_key: str = "",
 ) -> tuple[Record, ...]:
     """ACCEPTED, and ROUTED when the rules are known already."""
-    record = journal_pb2.AcceptedRecord(event=event, plugin=plugin, lane=lane, time=stamp(now))
+    record = journal_pb2.AcceptedRecord(
+        event=event, plugin=plugin, lane=lane, time=stamp(now), dedup_key=dedup_key
+    )
     accepted = Record(ACCEPTED, event.id, record.SerializeToString())
     if routed is None:
         return (accepted,)
@@ -59,28 +66,38 @@ def claims(event: event_pb2.Event, dedup_key: str, horizon: float, now: float) -
     return (own, Claim(f"d:{event.bot}:{dedup_key}", now + max(horizon, 600.0)))
 
 
-def outcome_record(
-    run: Run,
-    step: int,
+def state_record(
+    delivery: Delivery,
     state: journal_pb2.DeliveryState.ValueType,
     now: float,
     *,
-    attempt: int = 0,
-    crashes: int = 0,
     error: error_pb2.Error | None = None,
     next_time: float = 0.0,
     stop: bool = False,
     emitted: Sequence[str] = (),
 ) -> Record:
-    """One OUTCOME row."""
+    """The OUTCOME row of a delivery."""
     body = journal_pb2.OutcomeRecord(
-        step=step, state=state, attempt=attempt, crashes=crashes, stop=stop, time=stamp(now), emitted=emitted
+        step=delivery.run.step,
+        state=state,
+        attempt=delivery.attempt,
+        crashes=delivery.crashes,
+        stop=stop,
+        time=stamp(now),
+        emitted=emitted,
     )
     if error is not None:
         body.error.CopyFrom(error)
     if next_time:
         body.next_time.CopyFrom(stamp(next_time))
-    return Record(OUTCOME, run.event.id, body.SerializeToString())
+    return Record(OUTCOME, delivery.run.event.id, body.SerializeToString())
+
+
+def _merged_record(member: Run, now: float) -> Record:
+    body = journal_pb2.OutcomeRecord(
+        step=member.step, state=journal_pb2.DELIVERY_STATE_MERGED, time=stamp(now)
+    )
+    return Record(OUTCOME, member.event.id, body.SerializeToString())
 
 
 def merged_unit(delivery: Delivery, now: float) -> Unit:
@@ -89,13 +106,8 @@ def merged_unit(delivery: Delivery, now: float) -> Unit:
     body = journal_pb2.MergedRecord(
         step=run.step, members=[f"{member.event.id}.{member.step}" for member in delivery.merged]
     )
-    merged = journal_pb2.DELIVERY_STATE_MERGED
-    return Unit(
-        (
-            Record(MERGED, run.event.id, body.SerializeToString()),
-            *(outcome_record(member, member.step, merged, now) for member in delivery.merged),
-        )
-    )
+    members = [_merged_record(member, now) for member in delivery.merged]
+    return Unit((Record(MERGED, run.event.id, body.SerializeToString()), *members))
 
 
 def restored() -> error_pb2.Error:
@@ -140,8 +152,8 @@ __all__ = [
     "escaped",
     "lane_of",
     "merged_unit",
-    "outcome_record",
     "restored",
     "seconds",
     "stamp",
+    "state_record",
 ]

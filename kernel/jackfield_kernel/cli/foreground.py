@@ -20,6 +20,7 @@ from ..forkserver import ForkServer
 from ..hooks import Hooks
 from ..paths import DataPaths, RuntimePaths, runtime_paths
 from ..supervisor.adopted import read_record
+from ..telemetry.log_file import LogFile
 from ..telemetry.logs import configure
 from ..telemetry.redaction import Redactor
 from .failure import Failure, of_kernel, print_failure
@@ -46,12 +47,14 @@ def start(
     settings = load_config(config_file(config, root, os.environ), os.environ, {})
     refuse_half_restored(root)
     redactor = Redactor()
+    place = Place(DataPaths(root), runtime_paths(root, os.environ), settings, os.environ, memory, redactor)
+    place.data.prepare()
     configure(
         log_level or settings.settings.log.level,
         log_format or settings.settings.log.format,
         redactor=redactor,
+        also=[LogFile(place.data.kernel_log, redactor)],
     )
-    place = Place(DataPaths(root), runtime_paths(root, os.environ), settings, os.environ, memory, redactor)
     hooks = Hooks()
     hooks.load_entry_points()
     kernel = Kernel(place, hooks, forks)

@@ -20,7 +20,9 @@ class PluginEntry(Section):
     """One plugin under `plugins:`; being listed here also approves the grants its manifest asks for."""
 
     enabled: bool = True
+    """False: it is known and does not run."""
     config: dict[str, Any] = {}
+    """Its configuration, by the `config` schema of its manifest."""
     directory: Path | None = None
     """Folder that holds the plugin, when it is not installed; relative to jackfield.yaml."""
     launcher: str | None = None
@@ -35,22 +37,29 @@ class BotEntry(Section):
     adapter: str | None = None
     """Name of the adapter plugin; may be absent for a bot that exists by default."""
     enabled: bool = True
+    """False: it is known and not opened."""
     config: dict[str, Any] = {}
+    """Its configuration, by the `bot_config` schema of its adapter's manifest."""
 
 
 class Metrics(Section):
     """The kernel's only HTTP listener: metrics, /healthz and /readyz."""
 
     enabled: bool = True
+    """False: no HTTP at all."""
     host: str = "127.0.0.1"
+    """Address to listen on; nothing there asks for a password."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8422
+    """Port to listen on; 0 takes a free one."""
 
 
 class Log(Section):
     """The kernel's own log."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """Lines below it are dropped, those of plugins too."""
     format: Literal["text", "json"] = "text"
+    """How stderr is written: short lines for people, or one JSON object per line. `kernel.log` is always JSON."""
 
 
 class Journal(Section):
@@ -107,16 +116,24 @@ class Settings(Section):
     """Everything `jackfield.yaml` may say."""
 
     plugins: dict[str, PluginEntry] = {}
+    """Plugins by name."""
     discover: bool = True
     """Use every plugin installed in the kernel's environment; false: only those listed under `plugins`."""
     plugin_dirs: list[Path] = []
     """Folders searched for plugin folders; relative to jackfield.yaml."""
     bots: dict[str, BotEntry] = {}
+    """Bots by name."""
     routes: dict[str, Any] = {}
     """Rules per bot, used when no router plugin pushes a table."""
     metrics: Metrics = Metrics()
+    """See below."""
     log: Log = Log()
+    """See below."""
     journal: Journal = Journal()
+    """See below."""
     blobs: Blobs = Blobs()
+    """See below."""
     secrets: Secrets = Secrets()
+    """See below."""
     limits: KernelLimits = KernelLimits()
+    """See below."""

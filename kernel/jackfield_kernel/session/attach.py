@@ -15,6 +15,7 @@ from jackfield.v1 import error_pb2, frame_pb2
 from ..broker.broker import Broker
 from ..bus.bus import Bus
 from ..errors import problem
+from ..telemetry.plugin_metrics import Traffic
 from .framing import parse, too_large
 from .intake import Intake
 from .session import Session
@@ -60,6 +61,7 @@ class FrameLoop:
         self._intake = intake
         self._observing = observing
         self._watch = watch
+        self.traffic = Traffic()
         self._admit = admit
         self._handlers: dict[str, Callable[[Session, frame_pb2.Frame], None]] = {
             "publish": self._publish,
@@ -101,6 +103,8 @@ class FrameLoop:
         while True:
             await session.batches()
             while batch := session.take():
+                self.traffic.batches_out += 1
+                self.traffic.bytes_out += len(batch)
                 await stream.write(batch)
 
     def batch(self, session: Session, data: bytes) -> None:
@@ -111,6 +115,10 @@ class FrameLoop:
             session.fault("PROTOCOL_VIOLATION", "a stream message that is no FrameBatch", "")
             return
         size = len(data)
+        traffic = self.traffic
+        traffic.batches_in += 1
+        traffic.bytes_in += size
+        traffic.frames_in += len(frames)
         handlers = self._handlers
         for frame in frames:
             kind = frame.WhichOneof("kind") or ""

@@ -58,6 +58,8 @@ class Bots:
         credentials: Credentials,
     ) -> None:
         self.bots: dict[str, Bot] = {}
+        self.on_failed: Callable[[Bot], None] = lambda bot: None
+        """A bot became FAILED."""
         self._broker = broker
         self._sessions = sessions
         self._checkpoints = checkpoints
@@ -72,6 +74,10 @@ class Bots:
         """Plugin id of a bot's adapter; None for a bot that does not exist."""
         bot = self.bots.get(name)
         return bot.spec.adapter if bot is not None and bot.spec.adapter else None
+
+    def used(self, adapter: str) -> bool:
+        """Whether any bot that is switched on needs the adapter."""
+        return any(bot.spec.adapter == adapter and bot.spec.enabled for bot in self.bots.values())
 
     def open_on(self, name: str) -> Session | None:
         """The session of the adapter that has the bot open, if it can take calls."""
@@ -337,6 +343,9 @@ class Bots:
     def _enter(self, bot: Bot, state: frame_pb2.BotState.ValueType, reason: error_pb2.Error | None) -> None:
         if bot.state == state and bot.reason == reason:
             return
+        failed = state == frame_pb2.BOT_STATE_FAILED != bot.state
         bot.state, bot.reason = state, reason
+        if failed:
+            self.on_failed(bot)
         log.info("bot %s is %s", bot.spec.name, frame_pb2.BotState.Name(state).removeprefix("BOT_STATE_"))
         self._changed()

@@ -23,7 +23,7 @@ from ..telemetry.redaction import Redactor
 from .bots import Bots
 from .registry import Registry
 from .sealed import seal, sealed_name
-from .upgrade import SLOT_BUCKET, Step, Upgrades
+from .upgrade import Step, Upgrades
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,9 @@ TRUSTED_BUCKET = "trusted"
 BOTS_BUCKET = "bots"
 EARLIER_BUCKET = "earlier"
 """Where a plugin stood before its last upgrade, for the way back."""
+
+NO_BOTS = "NO_BOTS"
+"""Name of the reason of an adapter that waits for its first bot."""
 
 UNTIL_RESTARTED = Restart(backoff=86_400.0, backoff_max=86_400.0)
 """A developer's plugin that cannot start waits to be mended instead of failing again and again."""
@@ -82,7 +85,6 @@ class Installation:
         self._journal = journal
         self._folders: dict[str, Path] = {}
         self._earlier: dict[str, Path] = {}
-        self._slots: dict[str, str] = {}
         self._disabled: set[str] = set()
         self._vouched: set[str] = set()
         """Strangers' plugins that the operator trusts."""
@@ -96,8 +98,7 @@ class Installation:
             self._folders[name] = Path(entry.value.decode())
         async for name, entry in every(self._driver, EARLIER_BUCKET):
             self._earlier[name] = Path(entry.value.decode())
-        async for name, entry in every(self._driver, SLOT_BUCKET):
-            self._slots[name] = entry.value.decode()
+        await self._upgrades.load(self._driver)
         async for name, _ in every(self._driver, DISABLED_BUCKET):
             self._disabled.add(name)
         async for name, _ in every(self._driver, TRUSTED_BUCKET):
@@ -115,12 +116,12 @@ class Installation:
             *self._hooks.plugin_sources(self._config),
         ]
         known = {snapshot.name for snapshot in self._supervisor.snapshot()}
-        for found in discover(sources):
-            if found.name not in known:
-                self._add(found)
+        specs = [self._planned(found) for found in discover(sources) if found.name not in known]
         self.settle_bots()
+        for spec in specs:
+            self._upgrades.supervise(self._unless_idle(spec))
 
-    def _add(self, found: Found) -> None:
+    def _planned(self, found: Found) -> PluginSpec:
         problems: tuple[Problem, ...] = ()
         if found.manifest is not None:
             problems = self._registry.add(found.manifest, trusted=found.trusted).config.problems
@@ -130,8 +131,22 @@ class Installation:
         if problems and spec.error is None:
             text = "; ".join(f"{one.key}: expected {one.expected}" for one in problems)
             remedy = " ".join(one.remedy for one in problems)
-            spec = replace(spec, error=Reason("CONFIG_INVALID", text, remedy))
-        self._supervisor.add(replace(spec, slot=self._slots.get(found.name, "")))
+            if spec.name not in self._config.settings.plugins:
+                # Nobody asked for it: a plugin of the environment that does nothing unconfigured is no fault.
+                spec = replace(spec, hold=spec.hold or Reason("NOT_CONFIGURED", text, remedy))
+            else:
+                spec = replace(spec, error=Reason("CONFIG_INVALID", text, remedy))
+        return replace(spec, slot=self._upgrades.slots.get(found.name, ""))
+
+    def _unless_idle(self, spec: PluginSpec) -> PluginSpec:
+        """An adapter that carries no bot would be a process for nothing: it waits for its first one."""
+        idle = (
+            spec.manifest is not None and spec.manifest.kind == "adapter" and not self._bots.used(spec.name)
+        )
+        if not idle or spec.hold is not None or spec.error is not None:
+            return spec
+        remedy = f"jackfield bot add NAME --adapter {spec.name}"
+        return replace(spec, hold=Reason(NO_BOTS, "No bot uses it.", remedy))
 
     def install(self, place: Path) -> str:
         """Make the plugin in a directory known; returns its id. Raises ManifestInvalid, Refused."""
@@ -171,6 +186,7 @@ class Installation:
         # Trust was in these files, not in whatever gets the name next.
         self._vouched.discard(name)
         self._journal.put(Put(TRUSTED_BUCKET, name, None))
+        self._upgrades.forget(name)
         self._registry.forget(name)
         self.settle_bots()
 
@@ -285,7 +301,7 @@ class Installation:
             del self._developed[name]
             raise
         self._registry.add(manifest, trusted=True)
-        self._supervisor.add(_developed_spec(manifest, external=external))
+        self._upgrades.supervise(_developed_spec(manifest, external=external))
         self.settle_bots()
 
     async def _take_name(self, name: str, *, replace: bool) -> None:
@@ -336,6 +352,9 @@ class Installation:
         specs = self._specs(self._admin_bots)
         self._redactor.hold("bots", [text for spec in specs for text in spec.config.secret_values()])
         self._bots.set(specs)
+        for snapshot in self._supervisor.snapshot():
+            if snapshot.reason.name == NO_BOTS and self._bots.used(snapshot.name):
+                self._supervisor.wake(snapshot.name)
 
     def _specs(self, admin_bots: Mapping[str, BotEntry]) -> list[BotSpec]:
         manifests = [installed.manifest for installed in self._registry.plugins.values()]

@@ -187,6 +187,21 @@ class AdminStub(object):
                 request_serializer=jackfield_dot_v1_dot_admin__pb2.DiscardDeadLettersRequest.SerializeToString,
                 response_deserializer=jackfield_dot_v1_dot_admin__pb2.DiscardDeadLettersResponse.FromString,
                 _registered_method=True)
+        self.ReadLogs = channel.unary_stream(
+                '/jackfield.v1.Admin/ReadLogs',
+                request_serializer=jackfield_dot_v1_dot_admin__pb2.ReadLogsRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__pb2.ReadLogsResponse.FromString,
+                _registered_method=True)
+        self.ListAudit = channel.unary_unary(
+                '/jackfield.v1.Admin/ListAudit',
+                request_serializer=jackfield_dot_v1_dot_admin__pb2.ListAuditRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__pb2.ListAuditResponse.FromString,
+                _registered_method=True)
+        self.GetFigures = channel.unary_unary(
+                '/jackfield.v1.Admin/GetFigures',
+                request_serializer=jackfield_dot_v1_dot_admin__pb2.GetFiguresRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__pb2.GetFiguresResponse.FromString,
+                _registered_method=True)
         self.CheckConfig = channel.unary_unary(
                 '/jackfield.v1.Admin/CheckConfig',
                 request_serializer=jackfield_dot_v1_dot_admin__pb2.CheckConfigRequest.SerializeToString,
@@ -477,6 +492,28 @@ class AdminServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadLogs(self, request, context):
+        """Lines of the kernel's own log, which holds those of the plugins too, or of one plugin's; then new ones when `follow`. Read-only.
+        NOT_FOUND for an unknown plugin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAudit(self, request, context):
+        """Who did what, newest first: calls of plugins, denials, acts of the operator. Read-only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFigures(self, request, context):
+        """What plugins and kernel use and how far behind they are, measured when asked. Read-only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CheckConfig(self, request, context):
         """Every configuration value with its origin, and what is wrong. Read-only.
         """
@@ -730,6 +767,21 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.DiscardDeadLetters,
                     request_deserializer=jackfield_dot_v1_dot_admin__pb2.DiscardDeadLettersRequest.FromString,
                     response_serializer=jackfield_dot_v1_dot_admin__pb2.DiscardDeadLettersResponse.SerializeToString,
+            ),
+            'ReadLogs': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadLogs,
+                    request_deserializer=jackfield_dot_v1_dot_admin__pb2.ReadLogsRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__pb2.ReadLogsResponse.SerializeToString,
+            ),
+            'ListAudit': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAudit,
+                    request_deserializer=jackfield_dot_v1_dot_admin__pb2.ListAuditRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__pb2.ListAuditResponse.SerializeToString,
+            ),
+            'GetFigures': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFigures,
+                    request_deserializer=jackfield_dot_v1_dot_admin__pb2.GetFiguresRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__pb2.GetFiguresResponse.SerializeToString,
             ),
             'CheckConfig': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckConfig,
@@ -1614,6 +1666,87 @@ class Admin(object):
             '/jackfield.v1.Admin/DiscardDeadLetters',
             jackfield_dot_v1_dot_admin__pb2.DiscardDeadLettersRequest.SerializeToString,
             jackfield_dot_v1_dot_admin__pb2.DiscardDeadLettersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadLogs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/jackfield.v1.Admin/ReadLogs',
+            jackfield_dot_v1_dot_admin__pb2.ReadLogsRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__pb2.ReadLogsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jackfield.v1.Admin/ListAudit',
+            jackfield_dot_v1_dot_admin__pb2.ListAuditRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__pb2.ListAuditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFigures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jackfield.v1.Admin/GetFigures',
+            jackfield_dot_v1_dot_admin__pb2.GetFiguresRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__pb2.GetFiguresResponse.FromString,
             options,
             channel_credentials,
             insecure,

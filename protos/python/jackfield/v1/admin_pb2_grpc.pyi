@@ -506,6 +506,54 @@ _AdminDiscardDeadLettersType = typing_extensions.TypeVar(
     ],
 )
 
+_AdminReadLogsType = typing_extensions.TypeVar(
+    '_AdminReadLogsType',
+    grpc.UnaryStreamMultiCallable[
+        jackfield.v1.admin_pb2.ReadLogsRequest,
+        jackfield.v1.admin_pb2.ReadLogsResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        jackfield.v1.admin_pb2.ReadLogsRequest,
+        jackfield.v1.admin_pb2.ReadLogsResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        jackfield.v1.admin_pb2.ReadLogsRequest,
+        jackfield.v1.admin_pb2.ReadLogsResponse,
+    ],
+)
+
+_AdminListAuditType = typing_extensions.TypeVar(
+    '_AdminListAuditType',
+    grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.ListAuditRequest,
+        jackfield.v1.admin_pb2.ListAuditResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.ListAuditRequest,
+        jackfield.v1.admin_pb2.ListAuditResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.ListAuditRequest,
+        jackfield.v1.admin_pb2.ListAuditResponse,
+    ],
+)
+
+_AdminGetFiguresType = typing_extensions.TypeVar(
+    '_AdminGetFiguresType',
+    grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.GetFiguresRequest,
+        jackfield.v1.admin_pb2.GetFiguresResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.GetFiguresRequest,
+        jackfield.v1.admin_pb2.GetFiguresResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.GetFiguresRequest,
+        jackfield.v1.admin_pb2.GetFiguresResponse,
+    ],
+)
+
 _AdminCheckConfigType = typing_extensions.TypeVar(
     '_AdminCheckConfigType',
     grpc.UnaryUnaryMultiCallable[
@@ -730,7 +778,7 @@ _AdminResumeType = typing_extensions.TypeVar(
     ],
 )
 
-class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _AdminShutdownType, _AdminListPluginsType, _AdminGetPluginType, _AdminInstallPluginType, _AdminRemovePluginType, _AdminEnablePluginType, _AdminDisablePluginType, _AdminRestartPluginType, _AdminTrustPluginType, _AdminSetGrantsType, _AdminTailLogsType, _AdminUpgradePluginType, _AdminDevelopPluginType, _AdminListBotsType, _AdminGetBotType, _AdminAddBotType, _AdminSetBotEnabledType, _AdminRemoveBotType, _AdminListRoutesType, _AdminAddRouteType, _AdminRemoveRouteType, _AdminTestRouteType, _AdminListEventsType, _AdminGetEventType, _AdminTailEventsType, _AdminListDeadLettersType, _AdminReplayDeadLettersType, _AdminDiscardDeadLettersType, _AdminCheckConfigType, _AdminSendMessageType, _AdminSetSecretType, _AdminListSecretsType, _AdminRemoveSecretType, _AdminRotateSecretKeyType, _AdminListKvNamespacesType, _AdminListKvType, _AdminGetKvType, _AdminSetKvType, _AdminDeleteKvType, _AdminBackupType, _AdminForgetUserType, _AdminResumeType]):
+class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _AdminShutdownType, _AdminListPluginsType, _AdminGetPluginType, _AdminInstallPluginType, _AdminRemovePluginType, _AdminEnablePluginType, _AdminDisablePluginType, _AdminRestartPluginType, _AdminTrustPluginType, _AdminSetGrantsType, _AdminTailLogsType, _AdminUpgradePluginType, _AdminDevelopPluginType, _AdminListBotsType, _AdminGetBotType, _AdminAddBotType, _AdminSetBotEnabledType, _AdminRemoveBotType, _AdminListRoutesType, _AdminAddRouteType, _AdminRemoveRouteType, _AdminTestRouteType, _AdminListEventsType, _AdminGetEventType, _AdminTailEventsType, _AdminListDeadLettersType, _AdminReplayDeadLettersType, _AdminDiscardDeadLettersType, _AdminReadLogsType, _AdminListAuditType, _AdminGetFiguresType, _AdminCheckConfigType, _AdminSendMessageType, _AdminSetSecretType, _AdminListSecretsType, _AdminRemoveSecretType, _AdminRotateSecretKeyType, _AdminListKvNamespacesType, _AdminListKvType, _AdminGetKvType, _AdminSetKvType, _AdminDeleteKvType, _AdminBackupType, _AdminForgetUserType, _AdminResumeType]):
     """Served on a socket of its own, mode 0600. Errors carry a serialized `Error` in the trailer `jackfield-error-bin`. Listings are sorted by
     name or newest first, and paged where they can grow. Every changing call is audited.
     """
@@ -856,6 +904,18 @@ class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _Admi
         grpc.UnaryUnaryMultiCallable[
             jackfield.v1.admin_pb2.DiscardDeadLettersRequest,
             jackfield.v1.admin_pb2.DiscardDeadLettersResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            jackfield.v1.admin_pb2.ReadLogsRequest,
+            jackfield.v1.admin_pb2.ReadLogsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_pb2.ListAuditRequest,
+            jackfield.v1.admin_pb2.ListAuditResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_pb2.GetFiguresRequest,
+            jackfield.v1.admin_pb2.GetFiguresResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             jackfield.v1.admin_pb2.CheckConfigRequest,
@@ -1037,6 +1097,18 @@ class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _Admi
             jackfield.v1.admin_pb2.DiscardDeadLettersRequest,
             jackfield.v1.admin_pb2.DiscardDeadLettersResponse,
         ],
+        grpc.aio.UnaryStreamMultiCallable[
+            jackfield.v1.admin_pb2.ReadLogsRequest,
+            jackfield.v1.admin_pb2.ReadLogsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_pb2.ListAuditRequest,
+            jackfield.v1.admin_pb2.ListAuditResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_pb2.GetFiguresRequest,
+            jackfield.v1.admin_pb2.GetFiguresResponse,
+        ],
         grpc.aio.UnaryUnaryMultiCallable[
             jackfield.v1.admin_pb2.CheckConfigRequest,
             jackfield.v1.admin_pb2.CheckConfigResponse,
@@ -1189,6 +1261,17 @@ class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _Admi
 
     DiscardDeadLetters: _AdminDiscardDeadLettersType
     """Remove dead letters. NOT_FOUND."""
+
+    ReadLogs: _AdminReadLogsType
+    """Lines of the kernel's own log, which holds those of the plugins too, or of one plugin's; then new ones when `follow`. Read-only.
+    NOT_FOUND for an unknown plugin.
+    """
+
+    ListAudit: _AdminListAuditType
+    """Who did what, newest first: calls of plugins, denials, acts of the operator. Read-only."""
+
+    GetFigures: _AdminGetFiguresType
+    """What plugins and kernel use and how far behind they are, measured when asked. Read-only."""
 
     CheckConfig: _AdminCheckConfigType
     """Every configuration value with its origin, and what is wrong. Read-only."""
@@ -1356,6 +1439,18 @@ AdminAsyncStub: typing_extensions.TypeAlias = AdminStub[
     grpc.aio.UnaryUnaryMultiCallable[
         jackfield.v1.admin_pb2.DiscardDeadLettersRequest,
         jackfield.v1.admin_pb2.DiscardDeadLettersResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        jackfield.v1.admin_pb2.ReadLogsRequest,
+        jackfield.v1.admin_pb2.ReadLogsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.ListAuditRequest,
+        jackfield.v1.admin_pb2.ListAuditResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.GetFiguresRequest,
+        jackfield.v1.admin_pb2.GetFiguresResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         jackfield.v1.admin_pb2.CheckConfigRequest,
@@ -1664,6 +1759,32 @@ class AdminServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[jackfield.v1.admin_pb2.DiscardDeadLettersResponse, collections.abc.Awaitable[jackfield.v1.admin_pb2.DiscardDeadLettersResponse]]:
         """Remove dead letters. NOT_FOUND."""
+
+    @abc.abstractmethod
+    def ReadLogs(
+        self,
+        request: jackfield.v1.admin_pb2.ReadLogsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[jackfield.v1.admin_pb2.ReadLogsResponse], collections.abc.AsyncIterator[jackfield.v1.admin_pb2.ReadLogsResponse]]:
+        """Lines of the kernel's own log, which holds those of the plugins too, or of one plugin's; then new ones when `follow`. Read-only.
+        NOT_FOUND for an unknown plugin.
+        """
+
+    @abc.abstractmethod
+    def ListAudit(
+        self,
+        request: jackfield.v1.admin_pb2.ListAuditRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[jackfield.v1.admin_pb2.ListAuditResponse, collections.abc.Awaitable[jackfield.v1.admin_pb2.ListAuditResponse]]:
+        """Who did what, newest first: calls of plugins, denials, acts of the operator. Read-only."""
+
+    @abc.abstractmethod
+    def GetFigures(
+        self,
+        request: jackfield.v1.admin_pb2.GetFiguresRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[jackfield.v1.admin_pb2.GetFiguresResponse, collections.abc.Awaitable[jackfield.v1.admin_pb2.GetFiguresResponse]]:
+        """What plugins and kernel use and how far behind they are, measured when asked. Read-only."""
 
     @abc.abstractmethod
     def CheckConfig(
