@@ -25,12 +25,14 @@ class Account:
     mode: str
     user: User
     task: asyncio.Task[None] | None = field(default=None)
+    catching_up: asyncio.Task[int] | None = field(default=None)
 
     async def close(self) -> None:
         """Hears nothing more."""
-        if self.task is not None:
-            self.task.cancel()
-            await asyncio.gather(self.task, return_exceptions=True)
+        tasks = [task for task in (self.task, self.catching_up) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.intake.settle()
 
 

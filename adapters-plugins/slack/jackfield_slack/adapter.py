@@ -36,6 +36,7 @@ from jackfield_sdk.ingress import HttpRequest, HttpResponse
 
 from jackfield_slack import __version__, lookups
 from jackfield_slack.account import Account, prove_life
+from jackfield_slack.catch_up import catch_up
 from jackfield_slack.convert.context import ReplyContext
 from jackfield_slack.convert.incoming import Self, received
 from jackfield_slack.intake import Intake
@@ -89,7 +90,7 @@ class Slack(Adapter):
         account = Account(bot, web, me, intake, "socket" if app_token else "events", user)
         bot.connection = account
         if app_token:
-            socket = SocketMode(bot, web, app_token, self._http, intake.envelope)
+            socket = SocketMode(bot, web, app_token, self._http, intake.envelope, lambda: _connected(account))
             bot.state(BotState.CONNECTING, self_user=user)
             run = socket.run(await socket.first_address())
         else:
@@ -292,11 +293,19 @@ def _account(bot: Bot) -> Account:
     return account
 
 
-def _report(bot: Bot, task: asyncio.Task[None]) -> None:
+def _connected(account: Account) -> None:
+    """A socket is open: what was missed is read back beside what comes."""
+    if account.catching_up is None or account.catching_up.done():
+        work = catch_up(account, account.intake.heard_until)
+        account.catching_up = asyncio.create_task(work, name=f"slack {account.bot.name} catches up")
+        account.catching_up.add_done_callback(lambda done: _report(account.bot, done))
+
+
+def _report(bot: Bot, task: asyncio.Task[Any]) -> None:
     """It ends by being cancelled; anything else must be seen."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        bot.log.error("the connection to Slack failed", exc_info=error)
-        bot.state(BotState.FAILED, f"the connection failed: {type(error).__name__}")
+        bot.log.error("%s failed", task.get_name(), exc_info=error)
+        bot.state(BotState.FAILED, f"{task.get_name()} failed: {type(error).__name__}")
 
 
 def create_plugin() -> Plugin:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ class Intake:
     def __init__(self, bot: Bot, me: Self) -> None:
         self._bot = bot
         self._me = me
+        self.heard_until = _time(bot.checkpoint)
+        """When Slack was heard last: the checkpoint, in seconds since 1970."""
         self._waiting: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(MOST_WAITING)
 
@@ -36,7 +39,9 @@ class Intake:
             await acknowledge()
             return
         await self._room.acquire()
-        durable = [await self._bot.publish_nowait(one.event, one.dedup_key) for one in found]
+        self.heard_until = time.time()
+        mark = f"{self.heard_until:.3f}".encode()
+        durable = [await self._bot.publish_nowait(one.event, one.dedup_key, mark) for one in found]
         task = asyncio.create_task(
             self._settle(durable, acknowledge), name=f"acknowledges for {self._bot.name}"
         )
@@ -94,6 +99,14 @@ class Intake:
             # The shape of a stranger's JSON: nothing of it may end the intake.
             raise InvalidArgument(f"the payload has another shape: {type(error).__name__}") from error
         raise InvalidArgument(f"there is no envelope of the type {kind[:40]!r}")
+
+
+def _time(checkpoint: bytes) -> float:
+    """0 for none, and for one that is not ours."""
+    try:
+        return float(checkpoint or b"0")
+    except ValueError:
+        return 0.0
 
 
 def _kind_and_payload(request: HttpRequest) -> tuple[str, Any]:

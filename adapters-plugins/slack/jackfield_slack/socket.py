@@ -36,12 +36,14 @@ class SocketMode:
         app_token: str,
         http: aiohttp.ClientSession,
         on_envelope: OnEnvelope,
+        on_connected: Callable[[], None],
     ) -> None:
         self._bot = bot
         self._web = web
         self._app_token = app_token
         self._http = http
         self._on_envelope = on_envelope
+        self._on_connected = on_connected
         self.connections = 0
 
     async def first_address(self) -> str:
@@ -95,6 +97,7 @@ class SocketMode:
                         greeted = True
                         self.connections += 1
                         self._bot.state(BotState.ACTIVE)
+                        self._on_connected()
                     elif kind == "disconnect":
                         # Announced: too old, or Slack is restarting. What it did not get acknowledged comes again.
                         return greeted

@@ -111,7 +111,7 @@ def test_markdown_of_any_kind_is_written_without_open_escapes(text: str) -> None
     assert "\x00" not in shown
 
 
-@given(st.text(alphabet="ab &<>\n😀", max_size=400), st.integers(40, 100))
+@given(st.text(alphabet="ab &<>\n😀", max_size=900), st.integers(160, 300))
 def test_long_plain_text_keeps_every_character_and_cuts_no_escape(text: str, limit: int) -> None:
     pieces = mrkdwn.written(text, markdown=False, limit=limit)
     assert mrkdwn.unescape("".join(pieces)) == text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -373,3 +374,32 @@ async def test_requests_are_answered_when_durable_and_retries_are_known() -> Non
             await post(kernel, "events_api", callback(server.workspace.say(DIRECT, "more")))
         with pytest.raises(InvalidArgument):
             await post(kernel, "interactive", {})
+
+
+async def test_what_was_said_while_nobody_listened_is_read_back_once() -> None:
+    async with FakeKernel() as kernel, SlackServer() as server:
+        config = {"bot_token": BOT_TOKEN, "app_token": APP_TOKEN, "api_base_url": server.api}
+        missed = server.workspace.say(DIRECT, "missed")
+        server.workspace.say(GENERAL, "own", user=BOT)
+        async with kernel.running(create_plugin(), name="slack"):
+            earlier = f"{float(missed['ts']) - 120:.3f}".encode()
+            await kernel.open_bot("s", config, plugin="slack", checkpoint=earlier)
+            (published,) = await kernel.wait_published(1)
+            assert (published.event.text, published.event.chat) == ("missed", ANN_AND_BOT)
+            # Slack's own second try of the same message.
+            await server.sockets.until_acked(await server.sockets.send("events_api", callback(missed)))
+            assert len(kernel.published) == 1
+
+
+async def test_what_cannot_be_read_back_is_told_as_a_gap() -> None:
+    async with FakeKernel() as kernel, SlackServer() as server:
+        config = {"bot_token": BOT_TOKEN, "app_token": APP_TOKEN, "api_base_url": server.api}
+        server.workspace.say(DIRECT, "missed")
+        server.fail("conversations.history", status=429, Retry_After="60")
+        async with kernel.running(create_plugin(), name="slack"):
+            await kernel.open_bot(
+                "s", config, plugin="slack", checkpoint=f"{time.time() - 3600:.3f}".encode()
+            )
+            (published,) = await kernel.wait_published(1)
+            assert published.event.type == "platform.slack.gap"
+            assert DIRECT in published.event.payload.data["channels"]  # type: ignore[union-attr, index]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from typing import Any
 
 TEAM, BOT, ANN, BOB = "T1", "UBOT", "UANN", "UBOB"
@@ -21,7 +22,7 @@ class Workspace:
     """Methods are named as Slack's, with an underscore for the dot."""
 
     def __init__(self) -> None:
-        self.clock = itertools.count(1_700_000_000)
+        self.clock = itertools.count(int(time.time()))
         self.messages: dict[str, list[dict[str, Any]]] = {
             name: [] for name in (GENERAL, PRIVATE_CHANNEL, DIRECT, MANY)
         }
@@ -192,7 +193,8 @@ class Workspace:
         return {**shown, "is_mpim": channel.startswith("G"), "purpose": {"value": "talk"}}
 
     def users_conversations(self, url: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        mine = [name for name in self.names if BOT in self.members[name]]
+        direct = [DIRECT] if "im" in str(arguments.get("types", "")).split(",") else []
+        mine = [*direct, *(name for name in self.names if BOT in self.members[name])]
         page, cursor = _page(mine, arguments)
         return {
             "channels": [self._shown(name) for name in page],

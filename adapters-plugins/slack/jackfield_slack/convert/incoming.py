@@ -38,7 +38,7 @@ _TYPES = {
     "channel": ChatType.CHANNEL,
     "group": ChatType.CHANNEL,
 }
-_CONTENT = ("", "file_share", "thread_broadcast", "me_message", "bot_message")
+CONTENT = ("", "file_share", "thread_broadcast", "me_message", "bot_message")
 _INFO = {"channel_name": "name", "channel_topic": "description", "channel_purpose": "description"}
 _INFO |= {name.replace("channel", "group"): value for name, value in _INFO.items()}
 MOST_CHANNELS = 10_000
@@ -178,7 +178,7 @@ def _message(event: dict[str, Any], channel: str, me: Self) -> Event | None:
     if subtype in ("channel_join", "channel_leave", "group_join", "group_leave"):
         # Told by member_joined_channel and member_left_channel.
         return None
-    if subtype not in _CONTENT:
+    if subtype not in CONTENT:
         action = f"message_{_action(subtype)}"
         return Event(
             payload=PlatformEvent(action=action, data=clean(event)),
