@@ -345,6 +345,8 @@ def test_a_json_web_token_is_checked_by_signature_time_audience_and_body() -> No
         ("hmac-sha256", {"key": "k"}, {"header": "x", "signed": "{header:y}"}),
         ("hmac-sha256", {"key": "k"}, {"header": "x", "time_header": "t"}),
         ("hmac-sha256", {"key": "k"}, {"header": "x", "encoding": "rot13"}),
+        ("hmac-sha256", {"key": "k"}, {"header": "x", "window": 3600}),
+        ("ed25519", {"key": "seed"}, {"key": "seed", "window": 3600}),
         ("ed25519", {"key": "zz"}, {}),
         ("jwt", {"key": "k" * 32}, {}),
         ("jwt", {"key": "k" * 32}, {"algorithms": ["none"]}),

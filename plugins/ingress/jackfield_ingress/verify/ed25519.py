@@ -33,6 +33,8 @@ class Ed25519(Scheme):
         self._header = str(settings.get("header", "x-signature-ed25519")).lower()
         self._time = str(settings.get("time_header", "x-signature-timestamp")).lower()
         self._window = float(settings.get("window", WINDOW))
+        if not 0 < self._window <= WINDOW:
+            raise SchemeUnusable("window is 300 s at most: replays are known for as long")
         kind, key = settings.get("key", "public"), secrets["key"]
         try:
             if kind == "seed":

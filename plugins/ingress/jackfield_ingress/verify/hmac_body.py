@@ -2,7 +2,7 @@
 
 Settings: `header` (required); `encoding` hex (default) or base64; `prefix` before the signature, such as `sha256=`; `signed`, what is
 signed, default `{body}`, with `{header:NAME}`, `{url}` and `{method}`; `time_header`, whose time must be near and must stand in `signed`;
-`time_unit` s (default) or ms; `window` in seconds, default 300.
+`time_unit` s (default) or ms; `window` in seconds, default and at most 300: replays are known for as long.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class HmacSha256(Scheme):
         self._window = float(settings.get("window", WINDOW))
         if not self._header:
             raise SchemeUnusable("the setting header, which names the header of the signature, is missing")
-        if self._encoding not in ("hex", "base64") or not self._unit or self._window <= 0:
-            raise SchemeUnusable("encoding is hex or base64, time_unit s or ms, window above 0")
+        if self._encoding not in ("hex", "base64") or not self._unit or not 0 < self._window <= WINDOW:
+            raise SchemeUnusable("encoding is hex or base64, time_unit s or ms, window 300 at most")
         if "body" not in self._parts[1::2]:
             raise SchemeUnusable("signed must hold {body}, or bodies could be exchanged")
         if self._time and f"header:{self._time}" not in self._parts[1::2]:
