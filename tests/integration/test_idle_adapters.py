@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from jackfield.v1 import admin_pb2
 
-from tests.rig.kernel import adapter_manifest, declared, running
+from tests.rig.kernel import adapter_manifest, declared, manifest, running
 
 pytestmark = pytest.mark.integration
 
@@ -33,3 +33,10 @@ async def test_an_adapter_waits_for_its_first_bot_and_says_how_to_add_one(tmp_pa
         await rig.admin.SetBotEnabled(admin_pb2.SetBotEnabledRequest(name="mine", enabled=True))
         await rig.declared("a")
         await rig.until_bots("mine")
+
+
+async def test_who_takes_webhooks_for_others_waits_for_a_bot_that_has_any(tmp_path: Path) -> None:
+    plugins = declared(tmp_path, adapter_manifest(bots=()), manifest("door", "service", grants=("ingress",)))
+    async with running(tmp_path, config={"plugins": plugins}) as rig:
+        status = await rig.until(lambda status: status.settled)
+        assert {plugin.reason.reason for plugin in status.plugins} == {"NO_BOTS"}

@@ -35,7 +35,10 @@ EARLIER_BUCKET = "earlier"
 """Where a plugin stood before its last upgrade, for the way back."""
 
 NO_BOTS = "NO_BOTS"
-"""Name of the reason of an adapter that waits for its first bot."""
+"""Name of the reason of a plugin that waits for the first bot that needs it."""
+
+INGRESS = "ingress"
+"""The grant of plugins that take webhooks for others; without a bot that has routes there is nothing to take."""
 
 UNTIL_RESTARTED = Restart(backoff=86_400.0, backoff_max=86_400.0)
 """A developer's plugin that cannot start waits to be mended instead of failing again and again."""
@@ -139,14 +142,23 @@ class Installation:
         return replace(spec, slot=self._upgrades.slots.get(found.name, ""))
 
     def _unless_idle(self, spec: PluginSpec) -> PluginSpec:
-        """An adapter that carries no bot would be a process for nothing: it waits for its first one."""
-        idle = (
-            spec.manifest is not None and spec.manifest.kind == "adapter" and not self._bots.used(spec.name)
-        )
-        if not idle or spec.hold is not None or spec.error is not None:
+        """A plugin that nobody needs yet would be a process for nothing: it waits for its first bot."""
+        if self._needed(spec.manifest) or spec.hold is not None or spec.error is not None:
             return spec
-        remedy = f"jackfield bot add NAME --adapter {spec.name}"
+        adapter = spec.name if spec.manifest and spec.manifest.kind == "adapter" else "PLUGIN"
+        remedy = f"jackfield bot add NAME --adapter {adapter}"
         return replace(spec, hold=Reason(NO_BOTS, "No bot uses it.", remedy))
+
+    def _needed(self, manifest: Manifest | None) -> bool:
+        """Whether a plugin has something to do: an adapter has a bot, an ingress an adapter with routes that has one."""
+        if manifest is None or (manifest.kind != "adapter" and INGRESS not in manifest.grants):
+            return True
+        if manifest.kind == "adapter":
+            return self._bots.used(manifest.name)
+        return any(
+            installed.manifest.provides.routes and self._bots.used(name)
+            for name, installed in self._registry.plugins.items()
+        )
 
     def install(self, place: Path) -> str:
         """Make the plugin in a directory known; returns its id. Raises ManifestInvalid, Refused."""
@@ -353,7 +365,9 @@ class Installation:
         self._redactor.hold("bots", [text for spec in specs for text in spec.config.secret_values()])
         self._bots.set(specs)
         for snapshot in self._supervisor.snapshot():
-            if snapshot.reason.name == NO_BOTS and self._bots.used(snapshot.name):
+            if snapshot.reason.name == NO_BOTS and self._needed(
+                self._supervisor.spec(snapshot.name).manifest
+            ):
                 self._supervisor.wake(snapshot.name)
 
     def _specs(self, admin_bots: Mapping[str, BotEntry]) -> list[BotSpec]:
