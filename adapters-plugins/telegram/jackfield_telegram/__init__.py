@@ -1,0 +1,3 @@
+"""Telegram through the Bot API, by long polling."""
+
+__all__: list[str] = []
