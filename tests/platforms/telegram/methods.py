@@ -290,6 +290,24 @@ _GIFTS = {
     "gifts_from_channels": True,
 }
 _TOPIC_COLOR = 7322096
+_EFFECTS = (
+    "sendChatAction",
+    "pinChatMessage",
+    "unpinChatMessage",
+    "unpinAllChatMessages",
+    "setChatTitle",
+    "setChatDescription",
+    "restrictChatMember",
+    "banChatMember",
+    "unbanChatMember",
+    "promoteChatMember",
+    "leaveChat",
+    "approveChatJoinRequest",
+    "declineChatJoinRequest",
+    "closeForumTopic",
+    "reopenForumTopic",
+    "deleteForumTopic",
+)
 METHODS: Mapping[str, Callable[[Store, Params, Files], Any]] = {
     "getMe": lambda store, params, files: store.me,
     "sendMessage": _send_message,
@@ -338,25 +356,5 @@ METHODS: Mapping[str, Callable[[Store, Params, Files], Any]] = {
         "is_primary": False,
         "is_revoked": False,
     },
-    **dict.fromkeys(
-        (
-            "sendChatAction",
-            "pinChatMessage",
-            "unpinChatMessage",
-            "unpinAllChatMessages",
-            "setChatTitle",
-            "setChatDescription",
-            "restrictChatMember",
-            "banChatMember",
-            "unbanChatMember",
-            "promoteChatMember",
-            "leaveChat",
-            "approveChatJoinRequest",
-            "declineChatJoinRequest",
-            "closeForumTopic",
-            "reopenForumTopic",
-            "deleteForumTopic",
-        ),  # fmt: skip
-        _done,
-    ),
+    **dict.fromkeys(_EFFECTS, _done),
 }

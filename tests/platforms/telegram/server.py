@@ -203,7 +203,7 @@ class Server:
         if self.webhook.get("url"):
             raise ApiRefusal(
                 409,
-                "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first",
+                "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook first",
             )
         self._poll += 1
         mine = self._poll

@@ -29,33 +29,13 @@ from jackfield_telegram.convert.people import Me, chat_of, group_of, sender_of, 
 from jackfield_telegram.convert.values import shallow, table, tables, text_of, time_of
 
 # All that can be asked for: the platform leaves some kinds out unless they are named.
-KINDS: Sequence[str] = [
-    "message",
-    "edited_message",
-    "channel_post",
-    "edited_channel_post",
-    "business_connection",
-    "business_message",
-    "edited_business_message",
-    "deleted_business_messages",
-    "guest_message",
-    "message_reaction",
-    "message_reaction_count",
-    "inline_query",
-    "chosen_inline_result",
-    "callback_query",
-    "shipping_query",
-    "pre_checkout_query",
-    "purchased_paid_media",
-    "poll",
-    "poll_answer",
-    "my_chat_member",
-    "chat_member",
-    "chat_join_request",
-    "chat_boost",
-    "removed_chat_boost",
-    "managed_bot",
-]
+KINDS: Sequence[str] = (
+    "message", "edited_message", "channel_post", "edited_channel_post", "business_connection",
+    "business_message", "edited_business_message", "deleted_business_messages", "guest_message",
+    "message_reaction", "message_reaction_count", "inline_query", "chosen_inline_result", "callback_query",
+    "shipping_query", "pre_checkout_query", "purchased_paid_media", "poll", "poll_answer", "my_chat_member",
+    "chat_member", "chat_join_request", "chat_boost", "removed_chat_boost", "managed_bot",
+)  # fmt: skip
 _CHANGED = {"new_chat_title": "name", "new_chat_photo": "avatar_url", "delete_chat_photo": "avatar_url"}
 _RATED = {LIKE: FeedbackType.LIKE, DISLIKE: FeedbackType.DISLIKE}
 
