@@ -63,6 +63,8 @@ class Refusal(TelegramError):
     def __init__(self, code: int, description: str, parameters: Mapping[str, Any]) -> None:
         super().__init__(description)
         self.code = code
+        # The library rewrites the words of its errors.
+        self.description = description
         self.parameters = parameters
 
 
@@ -73,7 +75,7 @@ def redacted(text: str) -> str:
 
 def error_of(method: str, refusal: Refusal) -> JackfieldError:
     """The typed error of a refusal."""
-    words = redacted(refusal.message)[:LONGEST_WORDS]
+    words = redacted(refusal.description)[:LONGEST_WORDS]
     text = f"Telegram refused {method} with {refusal.code}: {words}"
     metadata = {"action": method, "platform_code": str(refusal.code)}
     if refusal.code == 429:
@@ -114,4 +116,4 @@ def failure_of(method: str, error: TelegramError, *, effect: bool) -> JackfieldE
 
 def not_modified(error: JackfieldError) -> bool:
     """True when an edit would have changed nothing."""
-    return "message is not modified" in error.message
+    return "message is not modified" in error.message.lower()

@@ -49,7 +49,8 @@ class Queries:
                 "answerCallbackQuery", callback_query_id=query_id, text=text or None, show_alert=alert or None
             )
         except JackfieldError as error:
-            if "query is too old" not in error.message and "query id is invalid" not in error.message.lower():
+            words = error.message.lower()
+            if "query is too old" not in words and "query id is invalid" not in words:
                 raise
 
     async def close(self) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from jackfield.v1 import adapter_message_pb2
+from jackfield_sdk import MediaChunk, Target, convert
 from jackfield_sdk.testing import FakeKernel
 from jackfield_telegram.adapter import build
 
 from tests.platforms.telegram.server import TOKEN, Server
+
+ADAPTER = "/jackfield.v1.Adapter/"
 
 
 class Stage:
@@ -21,11 +26,32 @@ class Stage:
         self.server = server
 
     async def open(self, checkpoint: bytes = b"", **config: Any) -> Any:
-        given = {"token": TOKEN, "api_base_url": self.server.url, "poll_timeout": 20, "command_menu": False, **config}
+        given = {
+            "token": TOKEN,
+            "api_base_url": self.server.url,
+            "poll_timeout": 20,
+            "command_menu": False,
+            **config,
+        }
         return await self.kernel.open_bot("one", given, plugin="telegram", checkpoint=checkpoint)
 
     async def call(self, api: str, **fields: Any) -> Any:
         return await self.kernel.call("one", api, **fields)
+
+    async def kernel_blob(self, data: bytes) -> str:
+        blob_id = f"sha256-{hashlib.sha256(data).hexdigest()}"
+        self.kernel.state.blobs[blob_id] = data
+        return blob_id
+
+    async def fetch(self, file_id: str, max_bytes: int = 0) -> list[MediaChunk]:
+        request = adapter_message_pb2.FetchMediaRequest(platform_id=file_id, max_bytes=max_bytes)
+        stream = self.kernel.open_call(
+            ADAPTER + "FetchMedia", request, target=Target(bot="one"), server_streaming=True
+        )
+        chunks = []
+        while (body := await stream.read()) is not None:
+            chunks.append(convert.to_plain(adapter_message_pb2.FetchMediaResponse.FromString(body)))
+        return chunks
 
     async def published(self, count: int = 1) -> list[Any]:
         return [one.event for one in await self.kernel.wait_published(count)]

@@ -63,7 +63,9 @@ async def test_what_the_kernel_refuses_for_good_is_told(telegram) -> None:
 
 async def test_malformed_updates_stop_nothing(telegram) -> None:
     await telegram.server.raw_update({"message": "no object"})
-    await telegram.server.raw_update({"message": {"chat": 5, "text": ["x"], "entities": {"a": 1}, "date": "soon"}})
+    await telegram.server.raw_update(
+        {"message": {"chat": 5, "text": ["x"], "entities": {"a": 1}, "date": "soon"}}
+    )
     await telegram.server.raw_update({"something_new": {"deep": [[[[[[[[[[[[[[1]]]]]]]]]]]]]]}})
     await telegram.server.raw_update({})
     update = await telegram.server.say("a\u0000b\u202e\U0001f600")
@@ -75,7 +77,9 @@ async def test_malformed_updates_stop_nothing(telegram) -> None:
 
 async def test_updates_without_ids_are_not_asked_for_without_a_pause(telegram) -> None:
     answer = json.dumps({"ok": True, "result": [{"message": {}}, 7]}).encode()
-    telegram.server.fail("getUpdates", Fault(200, body=answer), Fault(200, body=b"<html>"), Fault(200, body=b"{}"))
+    telegram.server.fail(
+        "getUpdates", Fault(200, body=answer), Fault(200, body=b"<html>"), Fault(200, body=b"{}")
+    )
     update = await telegram.server.say("after")
     await telegram.server.until_confirmed(update)
     assert len([wait for wait in telegram.waits if wait > 0]) >= 2
@@ -103,7 +107,11 @@ async def test_an_album_is_one_event(telegram) -> None:
     last = await telegram.server.update(**part(3))
     await telegram.server.until_confirmed(last)
     events = [one.event for one in telegram.kernel.state.published]
-    assert [media.media.platform_id for event in events for media in event.message.all(Image)] == ["P1", "P2", "P3"]
+    assert [media.media.platform_id for event in events for media in event.message.all(Image)] == [
+        "P1",
+        "P2",
+        "P3",
+    ]
     assert len(events) == 1
     assert events[0].message_id == "11"
     assert len(events[0].native()["album"]) == 3

@@ -253,7 +253,19 @@ async def _read(request: web.Request) -> tuple[dict[str, Any], dict[str, tuple[s
     return params, files
 
 
-_TEXTS = ("text", "caption", "question", "title", "description", "data", "url", "name", "address", "file_id")
+_TEXTS = (
+    "text",
+    "caption",
+    "question",
+    "title",
+    "description",
+    "data",
+    "url",
+    "name",
+    "address",
+    "file_id",
+    "phone_number",
+)
 
 
 def _value(name: str, text: str) -> Any:
