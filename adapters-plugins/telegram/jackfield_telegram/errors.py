@@ -36,7 +36,7 @@ LONGEST_WORDS = 300
 NEW_TOKEN = "Ask @BotFather for the token (/token) and put it into the bot's configuration."
 ONE_POLLER = "Stop the other program that uses this token, or give it a bot of its own."
 # Tokens, also inside addresses: `123456:ABC-DEF...`.
-_TOKEN = re.compile(r"\b[0-9]{1,20}:[A-Za-z0-9_-]{8,}")
+_TOKEN = re.compile(r"(?<![0-9])[0-9]{1,20}:[A-Za-z0-9_-]{8,}")
 _WORDS: Sequence[tuple[str, type[JackfieldError]]] = (
     ("not found", NotFound),
     ("message_id_invalid", NotFound),

@@ -30,7 +30,7 @@ async def house(folder: Path, token: str = TOKEN) -> AsyncIterator[tuple[Server,
         path.write_text(json.dumps(config))
         await installation.run()
         try:
-            rule = ("garden", "echo", "--event", "message.received", "--to", "echo")
+            rule = ("--bot", "garden", "--handler", "echo")
             await installation.command("route", "add", *rule)
             yield server, installation
         finally:
