@@ -88,7 +88,8 @@ bench: $(VENV)/dev
 
 chaos: $(VENV)/dev
 	$(BIN)/python -m pytest -m chaos
-	$(BIN)/python -m tests.chaos.matrix --json .cache/kill-matrix.json
+	@mkdir -p .cache
+	$(BIN)/python -m tests.chaos.matrix --json .cache/kill-matrix.json --page kernel/docs/delivery.md
 
 clean:
 	rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

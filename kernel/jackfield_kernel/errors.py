@@ -68,6 +68,11 @@ REASONS: dict[str, tuple[grpc.StatusCode, bool]] = {
     "HEARTBEAT_LOST": (_S.UNAVAILABLE, True),
     "FENCED": (_S.ABORTED, False),
     "INTERNAL": (_S.INTERNAL, False),
+    "QUOTA_EXCEEDED": (_S.RESOURCE_EXHAUSTED, False),
+    "WRONG_KEY": (_S.FAILED_PRECONDITION, False),
+    "CREDENTIAL_IN_USE": (_S.FAILED_PRECONDITION, True),
+    "RESTART_LOOP": (_S.UNAVAILABLE, True),
+    "CLOCK_BEHIND": (_S.FAILED_PRECONDITION, False),
 }
 """Every reason of the contract: its gRPC code, and whether the same request may succeed later."""
 

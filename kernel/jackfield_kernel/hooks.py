@@ -50,7 +50,8 @@ def jackfield_log_drivers() -> Mapping[str, Any]:  # type: ignore[empty-body]
 def jackfield_secret_stores() -> Mapping[str, Any]:  # type: ignore[empty-body]
     """Return secret stores by the name that the configuration uses, each a factory called with its settings.
 
-    Called once at start, before the first plugin starts; exactly one of all the stores is then opened.
+    Called once at start, before the first plugin starts; exactly one of all the stores is then opened. A store is a
+    `state.secrets.SecretStore`; `embedded` is the kernel's own.
     """
 
 

@@ -22,6 +22,10 @@ from .errors import KernelError
 MAX_SOCKET_PATH = 104
 """Bytes, the terminating zero included; macOS allows 104, Linux 108."""
 
+BACKUP_NOTE = "backup.json"
+"""The file that makes a directory a backup; written last."""
+BACKUP_FORMAT = 1
+
 _LONGEST_SOCKET = f"/{'p' * 40}/s"
 
 
@@ -61,6 +65,16 @@ class DataPaths:
     def lock(self) -> Path:
         """The lock file, which holds the pid of the kernel that runs here."""
         return self.root / "kernel.lock"
+
+    @property
+    def kernel_log(self) -> Path:
+        """The kernel's own log, as JSON lines."""
+        return self.root / "kernel.log"
+
+    @property
+    def secret_key(self) -> Path:
+        """The key of the embedded secret store, unless the configuration names another place."""
+        return self.root / "secret.key"
 
     def plugin_home(self, plugin: str) -> Path:
         """The plugin's private directory and working directory."""

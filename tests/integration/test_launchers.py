@@ -30,7 +30,8 @@ async def active(rig: Rig, name: str, *, other_than: int = 0) -> admin_pb2.Plugi
 
 def servers() -> list[psutil.Process]:
     """The fork servers of this process."""
-    return [one for one in psutil.Process().children() if f"{PACKAGE}.{SERVER}" in one.cmdline()]
+    living = [one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
+    return [one for one in living if f"{PACKAGE}.{SERVER}" in one.cmdline()]
 
 
 async def test_a_packaged_plugin_is_forked_and_its_server_may_be_killed(tmp_path: Path) -> None:

@@ -62,14 +62,25 @@ async def test_a_lease_has_one_holder(tmp_path: Path) -> None:
         request = kernel_pb2.AcquireLeaseRequest(name="token/1", holder="one")
         request.ttl.FromSeconds(30)
         held = await one.call(f"{KERNEL}AcquireLease", request.SerializeToString())
-        assert kernel_pb2.AcquireLeaseResponse.FromString(held.body).token == 1
+        first = kernel_pb2.AcquireLeaseResponse.FromString(held.body).token
+        renewed = await one.call(f"{KERNEL}AcquireLease", request.SerializeToString())
+        assert kernel_pb2.AcquireLeaseResponse.FromString(renewed.body).token == first
         refused = await two.call(f"{KERNEL}AcquireLease", request.SerializeToString())
         assert (refused.error.reason, refused.error.metadata["holder"]) == ("CONFLICT", "one")
         await one.call(
             f"{KERNEL}ReleaseLease", kernel_pb2.ReleaseLeaseRequest(name="token/1").SerializeToString()
         )
         taken = await two.call(f"{KERNEL}AcquireLease", request.SerializeToString())
-        assert kernel_pb2.AcquireLeaseResponse.FromString(taken.body).token == 2
+        second = kernel_pb2.AcquireLeaseResponse.FromString(taken.body).token
+        assert second > first
+        await two.call(
+            f"{KERNEL}ReleaseLease", kernel_pb2.ReleaseLeaseRequest(name="token/1").SerializeToString()
+        )
+    async with running(tmp_path) as rig:
+        # A token of before the restart must never be taken for a newer one.
+        one = await rig.plugin(handler_manifest("one"))
+        again = await one.call(f"{KERNEL}AcquireLease", request.SerializeToString())
+        assert kernel_pb2.AcquireLeaseResponse.FromString(again.body).token > second
 
 
 async def test_a_service_without_its_grant_is_refused(tmp_path: Path) -> None:

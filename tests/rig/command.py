@@ -34,6 +34,8 @@ class Installation:
         self.webchat_port = free_port()
         config = {
             "metrics": {"enabled": False},
+            # Tests kill kernels faster than any operator sees them crash.
+            "limits": {"crash_starts": 0},
             "plugins": {
                 "onebot": {"config": {"port": self.onebot_port}},
                 "webchat": {"config": {"port": self.webchat_port}},

@@ -42,19 +42,19 @@ class BotsPart:
     async def add_bot(self, request: admin_pb2.AddBotRequest) -> admin_pb2.AddBotResponse:
         """Add a bot."""
         config = {key: _whole(value) for key, value in MessageToDict(request.config).items()}
-        self._installation.add_bot(request.name, BotEntry(adapter=request.adapter, config=config))
+        await self._installation.add_bot(request.name, BotEntry(adapter=request.adapter, config=config))
         return admin_pb2.AddBotResponse(bot=self._status(request.name))
 
     async def set_bot_enabled(
         self, request: admin_pb2.SetBotEnabledRequest
     ) -> admin_pb2.SetBotEnabledResponse:
         """Switch a bot on or off."""
-        self._installation.switch_bot(request.name, enabled=request.enabled)
+        await self._installation.switch_bot(request.name, enabled=request.enabled)
         return admin_pb2.SetBotEnabledResponse(bot=self._status(request.name))
 
     async def remove_bot(self, request: admin_pb2.RemoveBotRequest) -> admin_pb2.RemoveBotResponse:
         """Remove a bot."""
-        self._installation.remove_bot(request.name)
+        await self._installation.remove_bot(request.name)
         return admin_pb2.RemoveBotResponse()
 
 

@@ -6,7 +6,8 @@ import inspect
 import logging
 import os
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,8 +16,11 @@ import grpc
 from google.protobuf.message_factory import GetMessageClass
 from jackfield.v1 import admin_pb2
 
+from ..bus.audit import AuditTrail
 from ..errors import KernelError, problem
 from ..session.endpoint import ERROR_TRAILER, abort
+from ..telemetry.redaction import Redactor
+from .audit import acted
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +28,15 @@ SERVICE = admin_pb2.DESCRIPTOR.services_by_name["Admin"]
 
 
 class AdminEndpoint:
-    """Serves `parts`: objects whose methods are named as those of the Admin service, in snake case."""
+    """Serves `parts`: objects whose methods are named as those of the Admin service, in snake case.
 
-    def __init__(self, path: Path, parts: Sequence[object]) -> None:
+    Nothing that `redactor` knows as a secret leaves here.
+    """
+
+    def __init__(self, path: Path, parts: Sequence[object], redactor: Redactor, trail: AuditTrail) -> None:
         self._path = path
+        self._redactor = redactor
+        self._trail = trail
         self._parts = parts
         self._server: grpc.aio.Server | None = None
 
@@ -60,44 +69,59 @@ class AdminEndpoint:
             request = GetMessageClass(method.input_type)
             if inspect.isasyncgenfunction(implementation):
                 handlers[method.name] = grpc.unary_stream_rpc_method_handler(
-                    _stream(implementation),
+                    _stream(implementation, self._redactor, partial(acted, self._trail, method.name)),
                     request_deserializer=request.FromString,
-                    response_serializer=lambda message: message.SerializeToString(),
+                    response_serializer=self._clean,
                 )
             else:
                 handlers[method.name] = grpc.unary_unary_rpc_method_handler(
-                    _unary(implementation),
+                    _unary(implementation, self._redactor, partial(acted, self._trail, method.name)),
                     request_deserializer=request.FromString,
-                    response_serializer=lambda message: message.SerializeToString(),
+                    response_serializer=self._clean,
                 )
         return grpc.method_handlers_generic_handler(SERVICE.full_name, handlers)
 
+    def _clean(self, message: Any) -> bytes:
+        cleaned: bytes = self._redactor.message(message).SerializeToString()
+        return cleaned
 
-def _unary(implementation: Any) -> Any:
+
+def _unary(implementation: Any, redactor: Redactor, acted: Callable[[Any, str], None]) -> Any:
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         try:
-            return await implementation(request)
+            response = await implementation(request)
+            acted(request, "")
+            return response
         except KernelError as error:
-            await abort(context, error)
+            acted(request, error.reason)
+            await abort(context, _without(error, redactor))
         except Exception:
+            acted(request, "INTERNAL")
             await _internal(context, implementation.__name__)
             raise
 
     return call
 
 
-def _stream(implementation: Any) -> Any:
+def _stream(implementation: Any, redactor: Redactor, acted: Callable[[Any, str], None]) -> Any:
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+        acted(request, "")
         try:
             async for message in implementation(request):
                 yield message
         except KernelError as error:
-            await abort(context, error)
+            await abort(context, _without(error, redactor))
         except Exception:
             await _internal(context, implementation.__name__)
             raise
 
     return call
+
+
+def _without(error: KernelError, redactor: Redactor) -> KernelError:
+    error.message, error.remedy = redactor.text(error.message), redactor.text(error.remedy)
+    error.metadata = {key: redactor.text(value) for key, value in error.metadata.items()}
+    return error
 
 
 async def _internal(context: grpc.aio.ServicerContext[Any, Any], method: str) -> None:

@@ -10,19 +10,13 @@ from jackfield.v1 import admin_pb2, event_pb2, journal_pb2
 from ..bus import ledger
 from ..bus.deadletters import DeadLetters
 from ..errors import Refused
-from ..journal.log import Stored
+from ..journal.log import Record, Stored
 from ..routing.pattern import parse
+from .stories import Stories
 from .views import View, summary
 
 SCAN = 1_000
 TAIL_QUEUE = 1_000
-
-_STORY = {
-    ledger.ROUTED: "routed",
-    ledger.CALL: "call",
-    ledger.OUTCOME: "outcome",
-    ledger.MERGED: "merged",
-}
 
 
 class EventsPart:
@@ -31,12 +25,17 @@ class EventsPart:
     def __init__(self, view: View, dead: DeadLetters) -> None:
         self._view = view
         self._dead = dead
+        self._stories = Stories(view)
         self._tails: set[Callable[[int, event_pb2.Event], None]] = set()
 
     def accepted(self, sequence: int, event: event_pb2.Event) -> None:
         """An event became durable."""
         for tail in self._tails:
             tail(sequence, event)
+
+    def duplicate(self, claim: str) -> None:
+        """An event was published again and ignored."""
+        self._stories.duplicate(claim)
 
     async def list_events(self, request: admin_pb2.ListEventsRequest) -> admin_pb2.ListEventsResponse:
         """Events, newest first."""
@@ -66,30 +65,27 @@ class EventsPart:
     async def get_event(self, request: admin_pb2.GetEventRequest) -> admin_pb2.GetEventResponse:
         """The whole story of one event."""
         stored = await self._story(request.id)
-        response = admin_pb2.GetEventResponse()
-        for one in stored:
-            if one.record.kind == ledger.ACCEPTED:
-                response.accepted.ParseFromString(one.record.body)
-            elif one.record.kind in _STORY:
-                record = response.records.add(sequence=one.sequence)
-                getattr(record, _STORY[one.record.kind]).ParseFromString(one.record.body)
-        return response
+        return await self._stories.tell(stored)
 
     async def _story(self, event_id: str) -> list[Stored]:
         stored = await self._view.driver.scan(ref=event_id, limit=SCAN)
-        if stored:
+        if stored and any(one.record.kind == ledger.ACCEPTED for one in stored):
             return stored
         if len(event_id) >= 8:
             recent = await self._view.driver.scan(kinds=(ledger.ACCEPTED,), limit=10_000, newest_first=True)
             found = {one.record.ref for one in recent if one.record.ref.startswith(event_id)}
-            if len(found) == 1:
-                return await self._view.driver.scan(ref=found.pop(), limit=SCAN)
+            shortest = min(found, key=len, default="")
+            # An event that was emitted, and the word of a dead letter, have ids that begin with their parent's.
+            if found and all(ref == shortest or ref.startswith(f"{shortest}.") for ref in found):
+                return await self._view.driver.scan(ref=shortest, limit=SCAN)
             if found:
                 raise Refused(
                     "INVALID_ARGUMENT",
                     f"{len(found)} events begin with {event_id}",
                     remedy="Give more of the id.",
                 )
+        for _, entry in await self._view.driver.entries(ledger.DEAD_BUCKET, prefix=event_id, limit=1):
+            return _from_letter(journal_pb2.DeadRecord.FromString(entry.value))
         raise Refused("NOT_FOUND", f"there is no event {event_id}", remedy="See `jackfield event list`.")
 
     async def tail_events(
@@ -163,3 +159,14 @@ class EventsPart:
         if not request.all and not discarded:
             raise Refused("NOT_FOUND", "there is no such dead letter", remedy="See `jackfield dead list`.")
         return admin_pb2.DiscardDeadLettersResponse(discarded=discarded)
+
+
+def _from_letter(letter: journal_pb2.DeadRecord) -> list[Stored]:
+    """What a dead letter tells of an event that the log has forgotten."""
+    ref = letter.accepted.event.id
+    parts = (
+        (ledger.ACCEPTED, letter.accepted),
+        (ledger.ROUTED, letter.routed),
+        (ledger.OUTCOME, letter.outcome),
+    )
+    return [Stored(0, Record(kind, ref, part.SerializeToString())) for kind, part in parts]

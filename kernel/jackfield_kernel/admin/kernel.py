@@ -77,6 +77,8 @@ class KernelPart:
         response = admin_pb2.CheckConfigResponse()
         settings = self._config.settings.model_dump(mode="json")
         for key, value in _leaves("", settings):
+            if key.startswith("secrets.settings."):
+                value = "***"
             if not key.startswith(("plugins.", "bots.")):
                 response.values.add(key=key, value=json.dumps(value), origin=str(self._config.origin(key)))
         for name, installed in sorted(self._view.registry.plugins.items()):

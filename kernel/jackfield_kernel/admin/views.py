@@ -14,16 +14,25 @@ from jackfield.v1 import admin_pb2, error_pb2, event_pb2, frame_pb2, journal_pb2
 from ..bus.bus import Bus
 from ..bus.ledger import DEAD_BUCKET
 from ..errors import problem, to_wire
+from ..journal.clock import JournalClock
 from ..journal.journal import Journal
 from ..journal.log import JournalInfo, LogDriver
 from ..routing.tables import RouteTables
 from ..session.bots import Bot, Bots
 from ..session.hub import Hub
 from ..session.registry import Registry, source_of
+from ..state.blobs import Blobs
 from ..supervisor import PluginSnapshot, Reason, State, Supervisor
 
 TEXT_LIMIT = 120
 STUCK_SECONDS = 5.0
+UNWANTED = {"DISABLED", "NOT_CONFIGURED", "NO_BOTS"}
+"""Reasons of a plugin that nobody wants to run."""
+SKEWED_SECONDS = 5.0
+HOLD_REMEDIES = {
+    "LOST_TAIL": "Stop the kernel and put the newer journal back, or accept the loss: `jackfield resume LOST_TAIL`.",
+    "RESTART_LOOP": "Look at the log for why it ended; it goes on by itself after a minute, or at `jackfield resume RESTART_LOOP`.",
+}
 GOOD = {State.ACTIVE, State.STARTING, State.DRAINING}
 
 
@@ -53,6 +62,8 @@ class View:
     bots: Bots
     supervisor: Supervisor
     listener: Listener
+    clock: JournalClock
+    blobs: Blobs
 
     def plugin(self, snapshot: PluginSnapshot) -> admin_pb2.PluginStatus:
         """One plugin."""
@@ -120,6 +131,12 @@ class View:
             boot=self.info.boot,
             settled=settled(snapshots),
             addresses=self.addresses(),
+            storage=admin_pb2.StorageStatus(
+                journal_bytes=self.driver.size(),
+                blobs=self.blobs.count,
+                blob_bytes=self.blobs.bytes,
+                max_blob_bytes=self.blobs.max_bytes,
+            ),
         )
 
     def addresses(self) -> list[frame_pb2.Address]:
@@ -136,8 +153,18 @@ class View:
     ) -> list[error_pb2.Error]:
         """What needs attention, each with cause and remedy."""
         found: list[error_pb2.Error] = []
-        if self.bus.turns.paused:
-            found.append(problem("LOST_TAIL", self.bus.turns.paused))
+        for reason, text in self.bus.turns.holds.items():
+            found.append(problem(reason, f"nothing is leased: {text}", remedy=HOLD_REMEDIES[reason]))
+        if self.clock.skewed > SKEWED_SECONDS:
+            text = (
+                f"the machine's clock stands {self.clock.skewed:.0f} s behind the last write of the journal"
+            )
+            remedy = "Set the clock; ages and retention go on from the journal's own time meanwhile."
+            found.append(problem("CLOCK_BEHIND", text, remedy=remedy, seconds=f"{self.clock.skewed:.0f}"))
+        if self.blobs.max_bytes and self.blobs.bytes > 0.9 * self.blobs.max_bytes:
+            text = f"blobs take {self.blobs.bytes} bytes of at most {self.blobs.max_bytes}"
+            remedy = "Raise blobs.max_bytes, or shorten journal.retention."
+            found.append(problem("QUOTA_EXCEEDED", text, remedy=remedy))
         pending = self.driver.pending()
         if pending.oldest_seconds > STUCK_SECONDS:
             remedy = "Look at the disk of the data directory; nothing is acknowledged until it writes again."
@@ -148,7 +175,7 @@ class View:
         if self.listener.problem is not None:
             found.append(self.listener.problem)
         for snapshot in snapshots:
-            if snapshot.state not in GOOD and snapshot.reason.name != "DISABLED":
+            if snapshot.state not in GOOD and snapshot.reason.name not in UNWANTED:
                 error = reason_error(snapshot.reason)
                 error.message = f"plugin {snapshot.name} is {snapshot.state}: {error.message}"
                 error.remedy = error.remedy or f"jackfield plugin logs {snapshot.name}"

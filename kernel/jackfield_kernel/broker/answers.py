@@ -42,6 +42,7 @@ def record_of(call: Call, result: Result, now: float) -> journal_pb2.CallRecord:
         time=stamp(now),
         duration_micros=int((time.monotonic() - call.started) * 1e6),
         possibly_repeated=result.possibly_repeated,
+        caller=delivery.rule.handler if delivery is not None else call.scope,
     )
     if result.error is not None:
         record.error.CopyFrom(result.error)

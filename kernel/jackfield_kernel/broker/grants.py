@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from jackfield.v1 import access_pb2
 
+from ..manifest.units import parse_size
 from .methods import Method
 
 _BY_ACCESS = {
@@ -26,6 +27,9 @@ class Grants:
         self._words = {name.partition(":")[0] for name in self.names}
         self._calls = {name.removeprefix("call:") for name in self.names if name.startswith("call:")}
         self._secrets = {name.removeprefix("secret:") for name in self.names if name.startswith("secret:")}
+        sizes = [name.removeprefix("kv:") for name in self.names if name.startswith("kv:")]
+        self.kv_bytes = max(map(parse_size, sizes), default=0)
+        """Bytes that `kv:<size>` allows; 0 when no size is granted."""
         self.observes = [name.removeprefix("observe:") for name in self.names if name.startswith("observe:")]
 
     def has(self, word: str) -> bool:

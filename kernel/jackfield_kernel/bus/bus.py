@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -18,7 +17,7 @@ from ..routing.decision import Decider, Decision
 from ..state.writes import kv_unit
 from . import ledger
 from .busy import BusyLanes
-from .emitted import dead_letter_notice, emitted_event
+from .emitted import dead_letter_event, dead_letter_notice, emitted_event, noted
 from .interrupts import Interrupts
 from .limits import Counters, Limits
 from .model import Delivery, Recorded, Run, State
@@ -26,8 +25,6 @@ from .resume import resume
 from .sink import Sink
 from .turns import Turns
 from .waiting import WaitingRoom
-
-log = logging.getLogger(__name__)
 
 DEAD = journal_pb2.DELIVERY_STATE_DEAD
 DONE = journal_pb2.DELIVERY_STATE_DONE
@@ -61,6 +58,7 @@ class Bus:
         self.busy = BusyLanes(self)
         self.interrupts = Interrupts(self)
         self.on_accepted: Callable[[int, event_pb2.Event], None] = lambda sequence, event: None
+        self.on_duplicate: Callable[[str], None] = lambda claim: None
         self.on_written: Callable[[str, Sequence[frame_pb2.KvWrite], int], None] = (
             lambda plugin, writes, version: None
         )
@@ -86,19 +84,22 @@ class Bus:
 
         `horizon`: seconds for which the occurrence named by `dedup_key` is known. `marks` are committed with the event.
         """
-        records, decision, lane = self._accept(plugin, event)
+        records, decision, lane = self._accept(plugin, event, dedup_key)
         claims = ledger.claims(event, dedup_key, horizon, self._clock.now())
         self.journal.submit(
             Unit(records, claims), partial(self._published, plugin, event, lane, decision, answer), marks
         )
 
-    def _accept(self, plugin: str, event: event_pb2.Event) -> tuple[tuple[Record, ...], Decision | None, str]:
+    def _accept(
+        self, plugin: str, event: event_pb2.Event, dedup_key: str = ""
+    ) -> tuple[tuple[Record, ...], Decision | None, str]:
         lane = ledger.lane_of(event)
         decision = None if self.waiting.holds(lane) else self._routes.decide(event)
         if not isinstance(decision, Decision):
             decision = None
         body = decision.body if decision else None
-        return ledger.accepted_records(event, plugin, lane, self._clock.now(), body), decision, lane
+        records = ledger.accepted_records(event, plugin, lane, self._clock.now(), body, dedup_key)
+        return records, decision, lane
 
     def _published(
         self,
@@ -111,6 +112,7 @@ class Bus:
     ) -> None:
         if outcome.code == DUPLICATE:
             self.counters.duplicates += 1
+            self.on_duplicate(outcome.key)
         else:
             self._begin(Run(event, lane, outcome.sequence, self._clock.now(), plugin), decision)
         answer(None)
@@ -143,7 +145,11 @@ class Bus:
             self.counters.unrouted += 1
             self.runs.pop(run.event.id, None)
             return
-        self.enqueue(Delivery(run, run.rule, size=run.event.ByteSize()))
+        delivery = Delivery(run, run.rule, size=run.event.ByteSize())
+        if run.sequence <= self.limits.parked_until:
+            self.finish(delivery, DEAD, error=ledger.restored())
+        else:
+            self.enqueue(delivery)
 
     # Queueing -------------------------------------------------------------------------------------------------------
 
@@ -238,15 +244,8 @@ class Bus:
                 emitted.append((event, decision, lane))
                 records.extend(accepted)
         checks, puts = kv_unit(delivery.rule.handler, done.writes, now) if done.writes else ((), ())
-        record = ledger.outcome_record(
-            run,
-            run.step,
-            DONE,
-            now,
-            attempt=delivery.attempt,
-            crashes=delivery.crashes,
-            stop=done.stop,
-            emitted=[event.id for event, _, _ in emitted],
+        record = ledger.state_record(
+            delivery, DONE, now, stop=done.stop, emitted=[event.id for event, _, _ in emitted]
         )
         fence = delivery.fence
         self.turns.release(delivery)
@@ -261,6 +260,7 @@ class Bus:
                 answer(problem("CONFLICT", f"key {outcome.key!r} changed since it was read", key=outcome.key))
                 return
             self.counters.done += 1
+            self.turns.queue(delivery.rule.handler).done += 1
             if done.writes:
                 self.on_written(delivery.rule.handler, done.writes, outcome.version)
             self._ended(delivery, stop=done.stop, dead=False)
@@ -333,26 +333,11 @@ class Bus:
         self.turns.flush()
 
     def _write_ready(self, delivery: Delivery, error: error_pb2.Error, next_time: float) -> None:
-        record = ledger.outcome_record(
-            delivery.run,
-            delivery.run.step,
-            READY,
-            self._clock.now(),
-            attempt=delivery.attempt,
-            crashes=delivery.crashes,
-            error=error,
-            next_time=next_time,
-        )
+        record = ledger.state_record(delivery, READY, self._clock.now(), error=error, next_time=next_time)
         self.journal.submit(Unit((record,)), lambda _: None)
 
     def _dead(self, delivery: Delivery, error: error_pb2.Error) -> None:
-        self.counters.dead += 1
-        log.warning(
-            "dead letter %s: %s",
-            delivery.id,
-            error.message,
-            extra={"handler": delivery.rule.handler, "reason": error.reason},
-        )
+        self.counters.died(error.reason)
         self.finish(delivery, DEAD, error=error)
 
     def finish(
@@ -365,20 +350,29 @@ class Bus:
         """Commit a terminal state other than DONE, then go on with the chain or the lane."""
         self.turns.release(delivery)
         delivery.state = State.ENDING
-        record = ledger.outcome_record(
-            delivery.run,
-            delivery.run.step,
-            state,
-            self._clock.now(),
-            attempt=delivery.attempt,
-            crashes=delivery.crashes,
-            error=error,
-        )
-        dead = state == DEAD
-        puts = (ledger.dead_put(delivery, record),) if dead else ()
+        record = ledger.state_record(delivery, state, self._clock.now(), error=error)
+        if state != DEAD:
+            self.journal.submit(Unit((record,)), lambda _: self._ended(delivery, stop=True, dead=False))
+            return
+        told = dead_letter_event(delivery, error or error_pb2.Error(), self._clock.now())
+
+        def buried(outcome: Outcome) -> None:
+            self.on_accepted(outcome.sequence + 1, told)
+            self._ended(delivery, stop=False, dead=True)
+
+        # The word of it stands or falls with the dead letter.
+        records = (record, *noted(told, self._clock.now()))
         self.journal.submit(
-            Unit((record,), puts=puts), lambda _: self._ended(delivery, stop=not dead, dead=dead)
+            Unit(
+                records, puts=(ledger.dead_put(delivery, record, self._clock.now(), self.limits.dead_kept),)
+            ),
+            buried,
         )
+
+    def tell(self, event: event_pb2.Event) -> None:
+        """Store an event of the kernel's own for whoever observes; no rule sees it."""
+        unit = Unit(noted(event, self._clock.now()))
+        self.journal.submit(unit, lambda outcome: self.on_accepted(outcome.sequence, event))
 
     def _ended(self, delivery: Delivery, *, stop: bool, dead: bool) -> None:
         """A terminal state is committed: the chain's next rule, and the lane's next delivery."""

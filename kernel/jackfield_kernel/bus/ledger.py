@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from jackfield.v1 import error_pb2, event_pb2, journal_pb2
 
+from ..errors import problem
 from ..journal.log import Claim, Put, Record, Unit
 from ..journal.times import seconds, stamp
 from .model import Delivery, Run
@@ -30,20 +31,27 @@ def lane_of(event: event_pb2.Event) -> str:
     if not chat.id:
         return f"{event.bot}:subject:"
     kind = ("unknown", "private", "group", "channel")[chat.type if chat.type < 4 else 0]
-    key = f"{event.bot}:{kind}:{_escaped(chat.id)}"
-    return f"{key}:{_escaped(chat.thread_id)}" if chat.thread_id else key
+    key = f"{event.bot}:{kind}:{escaped(chat.id)}"
+    return f"{key}:{escaped(chat.thread_id)}" if chat.thread_id else key
 
 
-def _escaped(part: str) -> str:
+def escaped(part: str) -> str:
     """Colons inside ids would let two lanes collide."""
     return part.replace("%", "%25").replace(":", "%3A") if ":" in part or "%" in part else part
 
 
 def accepted_records(
-    event: event_pb2.Event, plugin: str, lane: str, now: float, routed: bytes | None
+    event: event_pb2.Event,
+    plugin: str,
+    lane: str,
+    now: float,
+    routed: bytes | None,
+    dedup_key: str = "",
 ) -> tuple[Record, ...]:
     """ACCEPTED, and ROUTED when the rules are known already."""
-    record = journal_pb2.AcceptedRecord(event=event, plugin=plugin, lane=lane, time=stamp(now))
+    record = journal_pb2.AcceptedRecord(
+        event=event, plugin=plugin, lane=lane, time=stamp(now), dedup_key=dedup_key
+    )
     accepted = Record(ACCEPTED, event.id, record.SerializeToString())
     if routed is None:
         return (accepted,)
@@ -58,28 +66,38 @@ def claims(event: event_pb2.Event, dedup_key: str, horizon: float, now: float) -
     return (own, Claim(f"d:{event.bot}:{dedup_key}", now + max(horizon, 600.0)))
 
 
-def outcome_record(
-    run: Run,
-    step: int,
+def state_record(
+    delivery: Delivery,
     state: journal_pb2.DeliveryState.ValueType,
     now: float,
     *,
-    attempt: int = 0,
-    crashes: int = 0,
     error: error_pb2.Error | None = None,
     next_time: float = 0.0,
     stop: bool = False,
     emitted: Sequence[str] = (),
 ) -> Record:
-    """One OUTCOME row."""
+    """The OUTCOME row of a delivery."""
     body = journal_pb2.OutcomeRecord(
-        step=step, state=state, attempt=attempt, crashes=crashes, stop=stop, time=stamp(now), emitted=emitted
+        step=delivery.run.step,
+        state=state,
+        attempt=delivery.attempt,
+        crashes=delivery.crashes,
+        stop=stop,
+        time=stamp(now),
+        emitted=emitted,
     )
     if error is not None:
         body.error.CopyFrom(error)
     if next_time:
         body.next_time.CopyFrom(stamp(next_time))
-    return Record(OUTCOME, run.event.id, body.SerializeToString())
+    return Record(OUTCOME, delivery.run.event.id, body.SerializeToString())
+
+
+def _merged_record(member: Run, now: float) -> Record:
+    body = journal_pb2.OutcomeRecord(
+        step=member.step, state=journal_pb2.DELIVERY_STATE_MERGED, time=stamp(now)
+    )
+    return Record(OUTCOME, member.event.id, body.SerializeToString())
 
 
 def merged_unit(delivery: Delivery, now: float) -> Unit:
@@ -88,17 +106,21 @@ def merged_unit(delivery: Delivery, now: float) -> Unit:
     body = journal_pb2.MergedRecord(
         step=run.step, members=[f"{member.event.id}.{member.step}" for member in delivery.merged]
     )
-    merged = journal_pb2.DELIVERY_STATE_MERGED
-    return Unit(
-        (
-            Record(MERGED, run.event.id, body.SerializeToString()),
-            *(outcome_record(member, member.step, merged, now) for member in delivery.merged),
-        )
-    )
+    members = [_merged_record(member, now) for member in delivery.merged]
+    return Unit((Record(MERGED, run.event.id, body.SerializeToString()), *members))
 
 
-def dead_put(delivery: Delivery, outcome: Record) -> Put:
-    """The dead letter, complete, so that it can be shown and replayed when the log has forgotten its event."""
+def restored() -> error_pb2.Error:
+    """Why a delivery that was open when the journal was restored is not offered again by itself."""
+    text = "the journal was restored; this was open then, and may have been handled after the backup was made"
+    return problem("RESTORED", text, remedy="Look at it, then `jackfield dead replay` or `dead discard`.")
+
+
+def dead_put(delivery: Delivery, outcome: Record, now: float, kept: float) -> Put:
+    """The dead letter, complete, so that it can be shown and replayed when the log has forgotten its event.
+
+    `kept`: seconds for which it stays, 0 for ever.
+    """
     run = delivery.run
     assert run.rules is not None
     letter = journal_pb2.DeadRecord(
@@ -113,7 +135,7 @@ def dead_put(delivery: Delivery, outcome: Record) -> Put:
         outcome=journal_pb2.OutcomeRecord.FromString(outcome.body),
         merged=[member.event for member in delivery.merged],
     )
-    return Put(DEAD_BUCKET, delivery.id, letter.SerializeToString())
+    return Put(DEAD_BUCKET, delivery.id, letter.SerializeToString(), now + kept if kept else 0.0)
 
 
 __all__ = [
@@ -127,9 +149,11 @@ __all__ = [
     "accepted_records",
     "claims",
     "dead_put",
+    "escaped",
     "lane_of",
     "merged_unit",
-    "outcome_record",
+    "restored",
     "seconds",
     "stamp",
+    "state_record",
 ]

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from ..errors import REASONS
+
+OTHER = "other"
+"""Stands for reasons that plugins invented: figures have a bounded number of series."""
 
 
 @dataclass(slots=True)
@@ -16,6 +21,10 @@ class Limits:
     backoff_first: float = 1.0
     backoff_last: float = 60.0
     max_depth: int = 16
+    dead_kept: float = 0.0
+    """How long a dead letter is kept; 0 for ever."""
+    parked_until: int = 0
+    """What is open and was accepted up to this sequence becomes a dead letter: the journal was restored then."""
 
 
 @dataclass(slots=True)
@@ -32,3 +41,11 @@ class Counters:
     interrupted: int = 0
     merged: int = 0
     resumed: int = 0
+    dead_reasons: dict[str, int] = field(default_factory=dict)
+    """Dead letters by reason."""
+
+    def died(self, reason: str) -> None:
+        """Count a dead letter."""
+        self.dead += 1
+        known = reason if reason in REASONS else OTHER
+        self.dead_reasons[known] = self.dead_reasons.get(known, 0) + 1

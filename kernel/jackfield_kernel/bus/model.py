@@ -126,6 +126,8 @@ class HandlerQueue:
     turns: deque[Lane] = field(default_factory=deque)
     bypass: deque[Delivery] = field(default_factory=deque)
     sink: Sink | None = None
+    done: int = 0
+    """Deliveries handled since the kernel started."""
 
     def lane(self, key: str) -> Lane:
         """The lane, made when it is not there."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -45,6 +46,7 @@ class _Cursor:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     in_flight: deque[int] = field(default_factory=deque)
     gaps: int = 0
+    counted: int = 0
 
 
 class Observers:
@@ -57,6 +59,7 @@ class Observers:
         self._cursors: dict[str, _Cursor] = {}
         self._ring: deque[tuple[int, event_pb2.Event]] = deque(maxlen=RING_EVENTS)
         self._last = last
+        self._trimmed = 0
 
     def accepted(self, sequence: int, event: event_pb2.Event) -> None:
         """An event became durable."""
@@ -73,6 +76,7 @@ class Observers:
         cursor.watcher = watcher
         cursor.patterns = tuple(parse(pattern) for pattern in patterns)
         cursor.sent = cursor.done
+        self._jump(cursor)
         cursor.in_flight.clear()
         cursor.wake.set()
         try:
@@ -138,6 +142,10 @@ class Observers:
             (one.sequence, journal_pb2.AcceptedRecord.FromString(one.record.body).event) for one in stored
         ]
 
+    def forget(self, event_ids: Set[str]) -> None:
+        """These events are erased: none that was not sent yet is sent any more."""
+        self._ring = deque((one for one in self._ring if one[1].id not in event_ids), RING_EVENTS)
+
     def settled(self, plugin: str, sequence: int) -> None:
         """An observer is done with everything up to `sequence`."""
         cursor = self._cursors.get(plugin)
@@ -148,6 +156,22 @@ class Observers:
             cursor.in_flight.popleft()
         self._journal.put(Put(CURSOR_BUCKET, plugin, str(cursor.done).encode()))
         cursor.wake.set()
+
+    def trimmed(self, before: int) -> None:
+        """Retention removed the records below a sequence: an observer that had not come so far jumps ahead."""
+        self._trimmed = before
+        for cursor in self._cursors.values():
+            self._jump(cursor)
+
+    def _jump(self, cursor: _Cursor) -> None:
+        last = self._trimmed - 1
+        cursor.gaps += max(0, last - max(cursor.sent, cursor.counted))
+        cursor.counted = max(cursor.counted, last)
+        cursor.sent = max(cursor.sent, last)
+
+    def gaps(self) -> dict[str, int]:
+        """Records that each observer never saw, for retention removed them first; since the kernel started."""
+        return {plugin: cursor.gaps for plugin, cursor in self._cursors.items()}
 
     def lag(self) -> dict[str, int]:
         """How many records each observer is behind."""

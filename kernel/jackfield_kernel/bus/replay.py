@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from google.protobuf.message import DecodeError
 from jackfield.v1 import event_pb2, journal_pb2, router_pb2
 
+from ..journal.errors import JournalFailed
 from ..journal.log import LogDriver, Stored
 from . import ledger
 from .bus import Bus
@@ -14,6 +17,11 @@ from .model import Delivery, Recorded, Run
 
 LOW_BUCKET = "meta"
 LOW_KEY = "low"
+OPEN_KEY = "open"
+"""Notes the events that were open at a sequence, when few were and the oldest is far behind."""
+FAR_BEHIND = 20_000
+FEW = 1_000
+PAGE = 1_000
 
 _TERMINAL = {
     journal_pb2.DELIVERY_STATE_DONE,
@@ -46,12 +54,31 @@ class Replay:
         self._members: dict[str, event_pb2.Event] = {}
 
     async def run(self, driver: LogDriver) -> int:
-        """Read the log from its low mark and rebuild. Returns how many events are open."""
+        """Read what is open and rebuild. Returns how many events are open.
+
+        From the low mark on; or, where an old event stays open while many newer ones are settled, the records of the events
+        that were noted as open, then what came after the note.
+        """
         mark = await driver.get(LOW_BUCKET, LOW_KEY)
-        async for batch in driver.replay(int(mark.value) if mark else 1):
+        first = int(mark.value) if mark else 1
+        noted = await driver.get(LOW_BUCKET, OPEN_KEY)
+        if noted is not None:
+            note = json.loads(noted.value)
+            first = note["upto"] + 1
+            for stored in await _records_of(driver, note["refs"], first):
+                self._apply(stored)
+        async for batch in driver.replay(first):
             for stored in batch:
-                self.apply(stored)
+                self._apply(stored)
         return self.finish()
+
+    def _apply(self, stored: Stored) -> None:
+        try:
+            self.apply(stored)
+        except DecodeError as error:
+            raise JournalFailed(
+                "CORRUPT", f"record {stored.sequence} of event {stored.record.ref} cannot be read"
+            ) from error
 
     def apply(self, stored: Stored) -> None:
         """One record."""
@@ -123,6 +150,9 @@ class Replay:
             delivery.merged = [
                 self._member(run, member) for member in known.merged if member in self._members
             ]
+            if run.sequence <= bus.limits.parked_until:
+                bus.finish(delivery, journal_pb2.DELIVERY_STATE_DEAD, error=ledger.restored())
+                continue
             wait = known.next_time - self._now()
             if wait > 0:
                 bus.back_off(delivery, wait)
@@ -137,4 +167,28 @@ class Replay:
         return Run(event, survivor.lane, survivor.sequence, survivor.accepted, survivor.plugin)
 
 
-__all__ = ["LOW_BUCKET", "LOW_KEY", "Replay"]
+def events_in_use(bus: Bus) -> frozenset[str]:
+    """Ids of events that are not settled, with those that went into their deliveries."""
+    merged = {member.event.id for delivery in bus.open for member in delivery.merged}
+    return frozenset(bus.runs.keys() | merged)
+
+
+def open_note(bus: Bus, low: int) -> bytes | None:
+    """What to note beside the low mark; None when reading from there is as good."""
+    last = bus.journal.last_sequence
+    if last - low < FAR_BEHIND or len(bus.runs) > FEW:
+        return None
+    return json.dumps({"upto": last, "refs": sorted(events_in_use(bus))}).encode()
+
+
+async def _records_of(driver: LogDriver, refs: list[str], before: int) -> list[Stored]:
+    found: list[Stored] = []
+    for ref in refs:
+        after = 0
+        while page := await driver.scan(ref=ref, after=after, before=before, limit=PAGE):
+            found += page
+            after = page[-1].sequence
+    return sorted(found, key=lambda stored: stored.sequence)
+
+
+__all__ = ["LOW_BUCKET", "LOW_KEY", "OPEN_KEY", "Replay", "events_in_use", "open_note"]

@@ -32,8 +32,8 @@ class Turns:
 
     def __init__(self, boot: int, *, steady: Callable[[], float] = boottime) -> None:
         self.queues: dict[str, HandlerQueue] = {}
-        self.paused = ""
-        """Why nothing is leased; empty when leasing goes on."""
+        self.holds: dict[str, str] = {}
+        """Why nothing is leased: reasons with their texts. Leasing goes on when there is none."""
         self.leased = 0
         self.boot = boot
         self._fence = boot << FENCE_COUNTER_BITS
@@ -59,7 +59,7 @@ class Turns:
 
     def flush(self) -> None:
         """Lease whatever the windows allow."""
-        if self.paused:
+        if self.holds:
             return
         while self._touched:
             self._pump(self.queue(self._touched.pop()))

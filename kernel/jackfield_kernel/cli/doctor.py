@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from ..config import data_directory
-from .checks import run_checks
+from .bundle import Part, kernel_parts, machine_parts, write_bundle
+from .checks import Finding, run_checks
+from .client import admin
+from .failure import NoKernel
 from .lazy import new_app
 from .options import Data, Json
 from .show import print_plain_json, print_table, say, with_fix
@@ -15,10 +21,26 @@ from .show import print_plain_json, print_table, say, with_fix
 app = new_app()
 
 
-@app.command(epilog="Example: jackfield doctor --json")
-def doctor(data: Data = None, json: Json = False) -> None:
+@app.command(epilog="Example: jackfield doctor --bundle fault.zip")
+def doctor(
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            "--bundle", metavar="FILE", help="Also pack what helps to find a fault into a new zip file."
+        ),
+    ] = None,
+    with_content: Annotated[
+        bool,
+        typer.Option("--with-content", help="Pack also what may hold content of messages, such as logs."),
+    ] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
     """Check this machine, and say what would go wrong. Exit code 1 when something would. Needs no kernel."""
     checks = run_checks(data_directory(data, os.environ), os.environ)
+    if bundle is not None:
+        names = write_bundle(bundle, _parts(checks, data, content=with_content))
+        say(f"{len(names)} files packed into {bundle}. Look through it before you hand it on.", stderr=True)
     if json:
         print_plain_json([check.as_json() for check in checks])
     else:
@@ -28,3 +50,12 @@ def doctor(data: Data = None, json: Json = False) -> None:
             say("All is well.")
     if any(one.result == "fail" for one in checks):
         raise typer.Exit(1)
+
+
+def _parts(checks: Sequence[Finding], data: Path | None, *, content: bool) -> Iterator[Part]:
+    yield from machine_parts(checks, content=content)
+    try:
+        with admin(data) as stub:
+            yield from kernel_parts(stub, content=content)
+    except NoKernel as none:
+        yield "kernel.txt", none.message

@@ -14,16 +14,18 @@ from typing import Literal
 import psutil
 
 from ..app import Kernel, Place
-from ..config import KernelConfig, data_directory, load_config
+from ..config import data_directory, load_config
 from ..errors import KernelError
 from ..forkserver import ForkServer
 from ..hooks import Hooks
 from ..paths import DataPaths, RuntimePaths, runtime_paths
 from ..supervisor.adopted import read_record
+from ..telemetry.log_file import LogFile
 from ..telemetry.logs import configure
+from ..telemetry.redaction import Redactor
 from .failure import Failure, of_kernel, print_failure
 from .greeting import greet
-from .place import config_file
+from .place import config_file, refuse_half_restored
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +45,16 @@ def start(
     """Run a kernel to its end and return the exit code; does not return when the kernel is started anew."""
     root = data_directory(data, os.environ)
     settings = load_config(config_file(config, root, os.environ), os.environ, {})
-    configure(log_level or settings.settings.log.level, log_format or settings.settings.log.format)
-    place = _place(root, runtime_paths(root, os.environ), settings, memory=memory)
+    refuse_half_restored(root)
+    redactor = Redactor()
+    place = Place(DataPaths(root), runtime_paths(root, os.environ), settings, os.environ, memory, redactor)
+    place.data.prepare()
+    configure(
+        log_level or settings.settings.log.level,
+        log_format or settings.settings.log.format,
+        redactor=redactor,
+        also=[LogFile(place.data.kernel_log, redactor)],
+    )
     hooks = Hooks()
     hooks.load_entry_points()
     kernel = Kernel(place, hooks, forks)
@@ -95,10 +105,6 @@ async def serve(kernel: Kernel, place: Place) -> int:
 async def _greet_once_started(kernel: Kernel, runtime: RuntimePaths) -> None:
     await kernel.started.wait()
     await greet(f"unix:{runtime.admin_socket}")
-
-
-def _place(root: Path, runtime: RuntimePaths, config: KernelConfig, *, memory: bool) -> Place:
-    return Place(DataPaths(root), runtime, config, os.environ, memory)
 
 
 def _force(data: DataPaths) -> None:

@@ -6,6 +6,7 @@ import os
 
 from ..config import data_directory
 from ..paths import DataPaths, runtime_paths
+from ..state.credentials import credentials_path
 from .lazy import new_app
 from .options import Data, Json
 from .place import config_file
@@ -24,6 +25,8 @@ def paths(data: Data = None, json: Json = False) -> None:
         "config": str(config_file(None, root, os.environ) or root / "jackfield.yaml (not there)"),
         "journal": str(places.journal),
         "blobs": str(places.blobs),
+        "secret_key": str(places.secret_key),
+        "credentials": str(credentials_path()),
         "logs": str(places.plugin_log("PLUGIN")),
         "plugin_homes": str(places.plugin_home("PLUGIN")),
         "runtime": str(runtime.root),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from .failure import Failure
+
 CONFIG_NAME = "jackfield.yaml"
 CONFIG_VARIABLE = "JACKFIELD_CONFIG"
 
@@ -20,3 +22,21 @@ def config_file(argument: Path | None, data: Path, environ: Mapping[str, str]) -
         return Path(given).expanduser().absolute()
     found = data / CONFIG_NAME
     return found if found.exists() else None
+
+
+def refuse_half_restored(root: Path) -> None:
+    """A restore that was interrupted between its two last steps left no data directory: an empty one must not take its place.
+
+    Raises Failure.
+    """
+    if not root.exists() and restoring(root).exists():
+        raise Failure(
+            f"A restore of {root} was interrupted.",
+            "Run the same `jackfield restore` again; everything that was there is beside it.",
+            "RESTORED",
+        )
+
+
+def restoring(root: Path) -> Path:
+    """Where a restore builds the new data directory."""
+    return root.with_name(f"{root.name}.restoring")

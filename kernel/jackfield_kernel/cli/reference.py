@@ -16,7 +16,24 @@ from pydantic import BaseModel
 
 from ..config import model
 from ..config.kernel import PREFIX
+from ..errors import REASONS
+from ..manifest import model as manifest_model
 from .main import OWN_VERBS, verbs
+
+MANIFEST = (
+    manifest_model.Manifest,
+    manifest_model.Run,
+    manifest_model.Provides,
+    manifest_model.Segments,
+    manifest_model.TextLimit,
+    manifest_model.Action,
+    manifest_model.Command,
+    manifest_model.EventSchema,
+    manifest_model.DefaultBot,
+    manifest_model.Liveness,
+    manifest_model.Limits,
+    manifest_model.Restart,
+)
 
 _MADE = "<!-- Made by `make docs` from the code; edit the code. -->"
 
@@ -73,7 +90,63 @@ def configuration_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"cli.md": cli_page, "configuration.md": configuration_page}
+def manifest_page() -> str:
+    """Every key of jackfield-plugin.yaml."""
+    lines = [
+        "# jackfield-plugin.yaml",
+        "",
+        _MADE,
+        "",
+        "Unknown keys are errors, and every error names file, key and remedy. How to write one:",
+        "[the author's page](../../sdk/docs/manifest.md).",
+    ]
+    for section in MANIFEST:
+        required = [key for key, field in section.model_fields.items() if field.is_required()]
+        lines += ["", f"## {section.__name__}", "", _flat(section.__doc__ or ""), ""]
+        lines += ["| key | default | meaning |", "| --- | --- | --- |"]
+        texts = _docstrings(section)
+        for key, field in section.model_fields.items():
+            name = field.alias or key
+            fallback = (
+                _default(field.get_default(call_default_factory=True)) if key not in required else "required"
+            )
+            lines.append(f"| `{name}` | {fallback} | {texts.get(key, '')} |")
+    return "\n".join(lines) + "\n"
+
+
+def errors_page() -> str:
+    """Every reason of the contract, with what the contract says of it."""
+    contract = Path(__file__).parents[3] / "protos" / "jackfield" / "v1" / "error.proto"
+    meanings: dict[str, str] = {}
+    comment: list[str] = []
+    for line in map(str.strip, contract.read_text(encoding="utf-8").splitlines()):
+        if line.startswith("//"):
+            comment.append(line.removeprefix("//").strip())
+            continue
+        if line.startswith("REASON_"):
+            meanings[line.split(" ")[0].removeprefix("REASON_")] = " ".join(comment)
+        comment = []
+    lines = [
+        "# Reasons of errors",
+        "",
+        _MADE,
+        "",
+        "Programs branch on the reason; message and remedy are for people. A plugin may have reasons of its own.",
+        "",
+        "| reason | gRPC code | meaning |",
+        "| --- | --- | --- |",
+    ]
+    for reason, (code, _) in sorted(REASONS.items()):
+        lines.append(f"| `{reason}` | {code.name} | {meanings[reason]} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    "cli.md": cli_page,
+    "configuration.md": configuration_page,
+    "manifest-keys.md": manifest_page,
+    "errors.md": errors_page,
+}
 
 
 def main() -> None:
@@ -130,7 +203,7 @@ def _docstrings(section: type[BaseModel]) -> dict[str, str]:
         name, split, _ = line.strip().partition(":")
         if split and name in section.model_fields:
             key = name
-        elif key and line.strip().startswith('"""'):
+        elif key and key not in texts and line.strip().startswith('"""'):
             texts[key] = line.strip().strip('"')
     return texts
 

@@ -154,6 +154,15 @@ def age(span: float) -> str:
     return f"{span:.0f} s" if span >= 1 or span == 0 else f"{span * 1000:.0f} ms"
 
 
+def size(count: float) -> str:
+    """A number of bytes such as `12 KiB`, `3.4 MiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024 or unit == "GiB":
+            break
+        count /= 1024
+    return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+
+
 def _print(content: Table | Text) -> None:
     """Print; in a file or pipe without the blanks that fill a table's last column."""
     out = console()

@@ -7,7 +7,7 @@ from jackfield.v1 import admin_pb2, frame_pb2
 from .client import admin
 from .lazy import new_app
 from .options import Data, Json
-from .show import age, brief, print_errors, print_facts, print_json, print_table, say, seconds, since
+from .show import age, brief, print_errors, print_facts, print_json, print_table, say, seconds, since, size
 
 app = new_app()
 
@@ -27,6 +27,7 @@ def status(data: Data = None, json: Json = False) -> None:
             ("data", found.data_dir),
             ("events", _events(found.bus)),
             ("deliveries", _deliveries(found.bus)),
+            ("disk", _storage(found.storage)),
         )
     )
     print_table(PLUGIN_COLUMNS, map(plugin_row, found.plugins), empty="\nNo plugins are installed.")
@@ -63,6 +64,12 @@ def state_of(bot: admin_pb2.BotStatus) -> str:
         return "STOPPED"
     word = frame_pb2.BotState.Name(bot.state).removeprefix("BOT_STATE_")
     return "unknown" if word == "UNSPECIFIED" else word
+
+
+def _storage(storage: admin_pb2.StorageStatus) -> str:
+    parts = [f"journal {size(storage.journal_bytes)}"] if storage.journal_bytes else []
+    parts += [f"{storage.blobs} blobs {size(storage.blob_bytes)}"] if storage.blobs else []
+    return ", ".join(parts)
 
 
 def _events(bus: admin_pb2.BusStatus) -> str:

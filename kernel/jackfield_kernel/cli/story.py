@@ -16,6 +16,15 @@ _SETTLED = {
 }
 
 
+_OPEN = {
+    "READY": "waits for",
+    "LEASED": "is at",
+    "WAITING": "is in back-off, then goes to",
+    "MERGING": "waits whether more comes, then goes to",
+    "ENDING": "was ended, being written, at",
+}
+
+
 def print_story(story: admin_pb2.GetEventResponse) -> None:
     """Print what was accepted and what followed, in order."""
     accepted, event = story.accepted, story.accepted.event
@@ -34,17 +43,45 @@ def print_story(story: admin_pb2.GetEventResponse) -> None:
             ("bot", f"{event.bot} ({event.platform})" if event.platform else event.bot),
             ("chat", _chat(event.chat) if event.HasField("chat") else ""),
             ("lane", accepted.lane),
-            ("caused by", event.cause),
+            ("trace", event.trace[3:35]),
+            ("known by", f"the id and {accepted.dedup_key}" if accepted.dedup_key else ""),
+            ("repeated", f"{story.duplicates} times, ignored" if story.duplicates else ""),
+            ("caused by", f"delivery {event.cause}{_of_parent(story)}" if event.cause else ""),
             ("says", content(event)),
         )
     )
     say()
     handlers: dict[int, str] = {}
+    types = {child.id: child.type for child in story.children}
     for record in story.records:
         for line in _told(record, handlers):
             say(f"  {line}")
-    if not story.records:
-        say("  Not routed yet: it waits for a route table or a sender set. See `jackfield status`.")
+        for event_id in record.outcome.emitted:
+            say(f"          emitted {event_id}  {types.get(event_id, '')}".rstrip())
+    _print_now(story)
+
+
+def _print_now(story: admin_pb2.GetEventResponse) -> None:
+    """What is open, and what came of it."""
+    if story.waiting:
+        say(f"  waits   not routed yet: {story.waiting}. See `jackfield status`.")
+    elif story.accepted.event.type.startswith("kernel."):
+        say("  It is told to observers; no rule sees it.")
+    if story.HasField("open"):
+        found = story.open
+        word = _OPEN.get(found.state, found.state)
+        ahead = f", {found.ahead} before it in its lane" if found.ahead else ""
+        failed = f", {found.attempt} attempts failed" if found.attempt else ""
+        lost = f", {found.crashes} lost sessions" if found.crashes else ""
+        say(f"  now     {word} {found.handler} (delivery {found.delivery_id}){ahead}{failed}{lost}")
+    if story.merged_into:
+        say(f"  merged  into delivery {story.merged_into}")
+    for delivery_id in story.dead_letters:
+        say(f"  kept    as a dead letter: jackfield dead replay {delivery_id}")
+
+
+def _of_parent(story: admin_pb2.GetEventResponse) -> str:
+    return f" of a {story.parent.type}" if story.HasField("parent") else ""
 
 
 def content(event: event_pb2.Event) -> str:
@@ -66,6 +103,8 @@ def _told(record: admin_pb2.StoryRecord, handlers: dict[int, str]) -> list[str]:
         return _called(record.call)
     if kind == "outcome":
         return _ended(record.outcome, handlers)
+    if kind == "replayed":
+        return [f"again   {clock(record.replayed)} its dead letter was replayed"]
     if kind == "merged":
         return [f"merged  with {', '.join(record.merged.members)}"]
     return [f"record {record.sequence} of a newer kernel"]
@@ -73,8 +112,8 @@ def _told(record: admin_pb2.StoryRecord, handlers: dict[int, str]) -> list[str]:
 
 def _routed(routed: journal_pb2.RoutedRecord, handlers: dict[int, str]) -> list[str]:
     if not routed.rules:
-        return ["matched no rule"]
-    lines = []
+        return [f"matched no rule of table {routed.table_version}"] if routed.table_version else []
+    lines = [f"routed  by table {routed.table_version}"] if not routed.first_step else []
     for step, rule in enumerate(routed.rules, routed.first_step):
         handlers[step] = rule.handler
         lines.append(f"rule    {rule.id} → {rule.handler}" + (" (bypass)" if rule.bypass else ""))
@@ -88,7 +127,10 @@ def _called(call: journal_pb2.CallRecord) -> list[str]:
     how = f"failed: {said(call.error)}" if call.HasField("error") else "ok"
     method = call.method.rpartition("/")[2]
     time = clock(call.time, date=False)
-    return [f"call    {time} {method} at {call.provider}{where}: {how}{f', {took}' if took else ''}{twice}"]
+    who = f" by {call.caller}" if call.caller else ""
+    return [
+        f"call    {time} {method}{who} at {call.provider}{where}: {how}{f', {took}' if took else ''}{twice}"
+    ]
 
 
 def _ended(outcome: journal_pb2.OutcomeRecord, handlers: dict[int, str]) -> list[str]:
@@ -104,7 +146,6 @@ def _ended(outcome: journal_pb2.OutcomeRecord, handlers: dict[int, str]) -> list
     if outcome.state == journal_pb2.DELIVERY_STATE_READY and outcome.HasField("next_time"):
         parts.append(f", not before {clock(outcome.next_time, date=False)}")
     lines = ["".join(parts)]
-    lines += [f"        emitted {event_id}" for event_id in outcome.emitted]
     if trace := outcome.error.metadata.get("traceback", ""):
         lines += [f"        {line}" for line in trace.splitlines()]
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +10,7 @@ from typing import Literal
 from ..manifest import Manifest, Problem, marks_of
 from ..manifest.problem import suggestion
 from .model import BotEntry
-from .values import Resolved, resolve_values
+from .values import Resolved, SecretOf, no_secret, resolve_values
 
 Source = Literal["file", "admin", "environment", "default"]
 
@@ -18,7 +19,8 @@ Source = Literal["file", "admin", "environment", "default"]
 class BotSpec:
     """One bot to open, or to show with its problems.
 
-    `adapter` is a plugin's name, empty when nobody named one.
+    `adapter` is a plugin's name, empty when nobody named one. `unique` are the keys that the manifest marks so, with their
+    values as JSON: one process at a time may use each.
     """
 
     name: str
@@ -28,6 +30,7 @@ class BotSpec:
     source: Source
     config: Resolved
     problems: tuple[Problem, ...] = ()
+    unique: tuple[tuple[str, str], ...] = ()
 
     @property
     def usable(self) -> bool:
@@ -42,6 +45,7 @@ def resolve_bots(
     environ: Mapping[str, str],
     *,
     file_name: str = "jackfield.yaml",
+    secret_of: SecretOf = no_secret,
 ) -> list[BotSpec]:
     """Return every bot, ordered by name; wrong ones carry their problems. Pure; never raises.
 
@@ -56,7 +60,8 @@ def resolve_bots(
         manifest = adapters.get(adapter)
         alone = list(chosen.values()).count(adapter) == 1
         named = manifest is not None and name == manifest.provides.platform
-        specs.append(_spec(name, adapter, plan, environ if named or alone else {}, file_name))
+        own = environ if named or alone else {}
+        specs.append(_spec(name, adapter, plan, own, file_name, secret_of))
     return specs
 
 
@@ -100,7 +105,9 @@ class _Plan:
         return "environment" if name in self.by_environment() else "default"
 
 
-def _spec(name: str, adapter: str, plan: _Plan, environ: Mapping[str, str], file_name: str) -> BotSpec:
+def _spec(
+    name: str, adapter: str, plan: _Plan, environ: Mapping[str, str], file_name: str, secret_of: SecretOf
+) -> BotSpec:
     entries = [entries[name] for entries in (plan.file, plan.admin) if name in entries]
     file, admin = plan.file.get(name, BotEntry()), plan.admin.get(name, BotEntry())
     problems = []
@@ -126,10 +133,17 @@ def _spec(name: str, adapter: str, plan: _Plan, environ: Mapping[str, str], file
             defaults=default,
             at=at,
             file_name=file_name,
+            secret_of=secret_of,
         )
     platform = (manifest.provides.platform or "") if manifest else ""
+    marks = marks_of(manifest.bot_config) if manifest else {}
+    unique = tuple(
+        (key, json.dumps(resolved.values[key], default=str))
+        for key, mark in sorted(marks.items())
+        if mark.unique and resolved.values.get(key) not in (None, "")
+    )
     enabled = all(entry.enabled for entry in entries)
-    return BotSpec(name, adapter, platform, enabled, source, resolved, tuple(problems))
+    return BotSpec(name, adapter, platform, enabled, source, resolved, tuple(problems), unique)
 
 
 def _no_adapter(name: str, adapter: str, plan: _Plan, place: str) -> Problem:

@@ -20,7 +20,7 @@ PREFIX = "JACKFIELD_"
 
 # Sections whose keys are fixed, so that a variable can name each; bots and plugins have variables of their
 # own.
-_FLAT = ("metrics", "log", "journal", "limits")
+_FLAT = ("metrics", "log", "journal", "blobs", "secrets", "limits")
 
 
 @dataclass(frozen=True)
@@ -159,4 +159,7 @@ def _absolute(settings: Settings, base: Path) -> Settings:
         for name, entry in settings.plugins.items()
     }
     folders = [base / folder.expanduser() for folder in settings.plugin_dirs]
-    return settings.model_copy(update={"plugins": plugins, "plugin_dirs": folders})
+    secrets = settings.secrets
+    if secrets.key_file:
+        secrets = secrets.model_copy(update={"key_file": base / secrets.key_file.expanduser()})
+    return settings.model_copy(update={"plugins": plugins, "plugin_dirs": folders, "secrets": secrets})

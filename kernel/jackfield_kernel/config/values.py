@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,15 @@ from ..manifest.schema import properties_of, value_errors
 from ..manifest.yaml_text import YamlInvalid, read_yaml
 from .errors import ConfigInvalid, ConfigPinned
 from .origin import BY_ADMIN, BY_DEFAULT, Origin, OriginKind
+
+SecretOf = Callable[[str], "str | None"]
+"""The value of a secret by its name; None when it is not set."""
+
+
+def no_secret(name: str) -> str | None:
+    """Where there is no secret store."""
+    return None
+
 
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
@@ -24,10 +33,16 @@ class Resolved:
     origins: Mapping[str, Origin]
     problems: tuple[Problem, ...]
     secrets: frozenset[str] = frozenset()
+    references: frozenset[str] = frozenset()
+    """Names of the operator's secrets that the values refer to, set or not."""
 
     def redacted(self) -> dict[str, Any]:
         """Return the values for logs and listings, each secret replaced by `***`."""
         return {key: "***" if key in self.secrets else value for key, value in self.values.items()}
+
+    def secret_values(self) -> list[str]:
+        """Every text that stands under a secret key, to be kept out of logs and listings."""
+        return [text for key in self.secrets for text in _texts(self.values.get(key))]
 
     def require_free(self, key: str) -> None:
         """Raise ConfigPinned when the environment or the file sets `key`."""
@@ -47,10 +62,13 @@ def resolve_plugin_config(
     environ: Mapping[str, str],
     *,
     file_name: str = "jackfield.yaml",
+    secret_of: SecretOf = no_secret,
 ) -> Resolved:
     """Resolve a plugin's own `config`; `file` and `admin` are tables of its keys. Pure; never raises."""
     at = ("plugins", manifest.name, "config")
-    return resolve_values(manifest.config, file, admin, environ, at=at, file_name=file_name)
+    return resolve_values(
+        manifest.config, file, admin, environ, at=at, file_name=file_name, secret_of=secret_of
+    )
 
 
 def resolve_values(
@@ -62,10 +80,12 @@ def resolve_values(
     defaults: Mapping[str, Any] | None = None,
     at: tuple[str, ...] = (),
     file_name: str = "jackfield.yaml",
+    secret_of: SecretOf = no_secret,
 ) -> Resolved:
     """Resolve the values of `schema`, a checked manifest schema; `at` is their key path in problems.
 
-    `defaults` overrides the schema's own defaults. Problems say key, source and remedy. Pure; never raises.
+    `defaults` overrides the schema's own defaults. `{secret: NAME}` under a key marked `secret` is replaced by what
+    `secret_of` says. Problems say key, source and remedy. Pure; never raises.
     """
     marks = marks_of(schema)
     values: dict[str, Any] = {}
@@ -86,10 +106,40 @@ def resolve_values(
                 values[key] = _typed(environ[name], part)
             except ValueError as error:
                 problems.append(Problem("environment", name, str(error), f"Set {name} to {error}."))
+    references = _references(values, marks)
+    for key, name in references.items():
+        text = secret_of(name)
+        try:
+            if text is None:
+                raise ValueError(f"a secret named {name}, which is not set")
+            values[key] = _typed(text, properties_of(schema)[key])
+        except ValueError as error:
+            del values[key]
+            remedy = f"jackfield secret set {name}"
+            problems.append(Problem(_source(origins[key]), key_path((*at, key)), str(error), remedy))
     problems += _unknown(schema, values, origins, at)
     problems += [] if problems else _breaches(schema, values, origins, marks, at, file_name)
     secrets = frozenset(key for key, mark in marks.items() if mark.secret)
-    return Resolved(values, origins, tuple(problems), secrets)
+    return Resolved(values, origins, tuple(problems), secrets, frozenset(references.values()))
+
+
+def _references(values: Mapping[str, Any], marks: Mapping[str, PropertyMarks]) -> dict[str, str]:
+    """Keys whose value names a secret. Other keys may not: their values are shown and logged."""
+    return {
+        key: str(value["secret"])
+        for key, value in values.items()
+        if isinstance(value, Mapping) and value.keys() == {"secret"} and key in marks and marks[key].secret
+    }
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
 
 
 def _unknown(

@@ -19,7 +19,7 @@ REMEDIES: dict[str, str] = {
     "DISK_FULL": "Free space on the disk of the data directory, or raise the bound of the journal.",
     "READ_ONLY": "Make the data directory writable for the user that runs the kernel.",
     "CANNOT_OPEN": "Create the data directory and make it writable for the user that runs the kernel.",
-    "CORRUPT": "Restore the last backup of the journal; keep the damaged file for a report.",
+    "CORRUPT": "Stop the kernel and `jackfield restore` the last backup; the damaged journal is kept beside it.",
     "NOT_A_JOURNAL": "Point the kernel at another data directory; this file belongs to another program.",
     "IO_ERROR": "Check the disk; restart the kernel once it is sound.",
     "WRITER_LOST": "Restart the kernel; everything it acknowledged is in the journal.",
@@ -60,7 +60,7 @@ class JournalTooNew(JournalError):
     def __init__(self, found: int, supported: int) -> None:
         super().__init__(
             f"the journal has schema version {found}; this kernel supports versions up to {supported}",
-            remedy="Run the newer kernel, or restore the backup made before the upgrade.",
+            remedy=f"Run the newer kernel, or put journal.db.v{supported}.backup, made before the upgrade, in its place.",
         )
         self.found = found
         self.supported = supported

@@ -30,7 +30,7 @@ class Journal:
     """
 
     def __init__(self, driver: LogDriver, clock: JournalClock) -> None:
-        self._driver = driver
+        self.driver = self._driver = driver
         self._clock = clock
         self._queue: deque[_Item] = deque()
         self._puts: dict[tuple[str, str], Put] = {}
@@ -39,6 +39,7 @@ class Journal:
         self._idle.set()
         self._in_flight = 0
         self.on_group: Callable[[], None] = lambda: None
+        self.on_committed: Callable[[float], None] = lambda seconds: None
         self.failure: KernelError | None = None
         self.last_sequence = 0
         self.groups = 0
@@ -136,6 +137,7 @@ class Journal:
             self.failure = None
             self.groups += 1
             self.units += len(batch)
+            self.on_committed(self._driver.pending().commit_seconds)
             for (_, done, _), outcome in zip(units, outcomes, strict=True):
                 self.last_sequence = outcome.sequence or self.last_sequence
                 done(outcome)

@@ -225,11 +225,29 @@ class LogDriver(Protocol):
         (code points)."""
         ...
 
-    async def trim(self, before: int, keep: Collection[str] = ()) -> int:
-        """Remove records with a sequence below `before` but those whose ref is in `keep`; returns how many.
+    async def usage(self, prefix: str) -> dict[str, tuple[int, int]]:
+        """Live entries, and bytes of their keys and values, of each bucket whose name starts with `prefix`.
+
+        Buckets without entries are left out. For bounds and listings, not for the hot path.
+        """
+        ...
+
+    async def trim(self, before: int, keep: Collection[str] = (), spare: Collection[int] = ()) -> int:
+        """Remove records with a sequence below `before` but those whose ref is in `keep` or whose kind is in `spare`;
+        returns how many.
 
         Works in small steps between commits; records committed meanwhile are not touched.
         """
+        ...
+
+    async def erase(self, refs: Collection[str], entries: Collection[tuple[str, str]] = ()) -> int:
+        """Remove every record of these refs and these entries (bucket, key), overwriting what they said where the storage
+        can; returns how many records went.
+        """
+        ...
+
+    def size(self) -> int:
+        """Bytes on disk, what is not yet merged included; 0 for none. Cheap; never raises."""
         ...
 
     async def backup(self, path: Path) -> None:

@@ -134,14 +134,41 @@ class MemoryLog:
         live = ((key, entry) for key in keys if (entry := self._live(bucket, key, self._time)) is not None)
         return list(islice(live, limit))
 
-    async def trim(self, before: int, keep: Collection[str] = ()) -> int:
-        """See `LogDriver.trim`."""
+    async def usage(self, prefix: str) -> dict[str, tuple[int, int]]:
+        """See `LogDriver.usage`."""
         self._check_open()
+        found: dict[str, tuple[int, int]] = {}
+        for bucket, key in self._buckets:
+            if bucket.startswith(prefix) and (entry := self._live(bucket, key, self._time)) is not None:
+                entries, size = found.get(bucket, (0, 0))
+                found[bucket] = entries + 1, size + len(key.encode()) + len(entry.value)
+        return found
+
+    async def trim(self, before: int, keep: Collection[str] = (), spare: Collection[int] = ()) -> int:
+        """See `LogDriver.trim`."""
         spared = frozenset(keep)
-        gone = [seq for seq, record in self._log.items() if seq < before and record.ref not in spared]
+        return self._remove(
+            lambda seq, record: seq < before and record.ref not in spared and record.kind not in spare
+        )
+
+    async def erase(self, refs: Collection[str], entries: Collection[tuple[str, str]] = ()) -> int:
+        """See `LogDriver.erase`."""
+        self._check_open()
+        for name in entries:
+            self._buckets.pop(name, None)
+        chosen = frozenset(refs)
+        return self._remove(lambda _, record: record.ref in chosen)
+
+    def _remove(self, chosen: Callable[[int, Record], bool]) -> int:
+        self._check_open()
+        gone = [sequence for sequence, record in self._log.items() if chosen(sequence, record)]
         for sequence in gone:
             del self._log[sequence]
         return len(gone)
+
+    def size(self) -> int:
+        """Nothing on disk."""
+        return 0
 
     async def backup(self, path: Path) -> None:
         """Refused: there is nothing durable to copy."""

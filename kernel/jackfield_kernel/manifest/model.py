@@ -50,48 +50,66 @@ class EventSchema(Strict):
     """The shape of one event type of the plugin's own."""
 
     schema_: Annotated[JsonSchema, Field(alias="schema")]
+    """JSON Schema of the event's data."""
 
 
 class Segments(Strict):
     """Message segment kinds the platform can receive from users and send to them."""
 
     receive: list[str] = []
+    """Kinds of segments that users can send."""
     send: list[str] = []
+    """Kinds of segments that the bot can send; others get a fallback."""
 
 
 class TextLimit(Strict):
     """A length limit of the platform and the unit it counts in."""
 
     max: Annotated[int, Field(gt=0)]
+    """The most that one message may hold."""
     unit: Literal["utf16", "codepoints", "bytes"]
+    """What it counts."""
 
 
 class Action(Strict):
     """A platform action callable by name, beside the typed methods."""
 
     name: ActionName
+    """Name by which it is called."""
     description: Text
+    """What it does, for people and for agents."""
     danger: Literal["safe", "mutating", "destructive"] = "mutating"
+    """`safe` changes nothing, `destructive` cannot be undone."""
     params: JsonSchema = {"type": "object"}
+    """JSON Schema of its parameters."""
     result: JsonSchema = {"type": "object"}
+    """JSON Schema of its result."""
 
 
 class Command(Strict):
     """A chat command the plugin answers, listed by the command plugin."""
 
     name: CommandName
+    """Name without the slash."""
     aliases: list[CommandName] = []
+    """Other names."""
     description: Text
+    """What it does."""
     usage: str = ""
+    """Its arguments, for people."""
     admin: bool = False
+    """Only for administrators of the command plugin."""
     bypass: bool = False
+    """Runs beside whatever its lane is busy with."""
 
 
 class DefaultBot(Strict):
     """A bot that exists while the plugin is installed and nothing else configures it."""
 
     name: PluginId
+    """Name of the bot."""
     config: dict[str, Any] = {}
+    """Its configuration, by `bot_config`."""
 
 
 class Liveness(Strict):
@@ -107,35 +125,55 @@ class Provides(Strict):
     """What others may use of this plugin."""
 
     services: list[ServiceName] = []
+    """Full names of gRPC services that it serves."""
     platform: PluginId | None = None
+    """Name of the chat platform; adapters only."""
     intake: Literal["acknowledged", "resumable", "unacknowledged"] | None = None
+    """What the platform does with an update that nobody took: it waits for an acknowledgement, resumes by sequence, or forgets it."""
     dedup_horizon: Duration | None = None
+    """How long the platform may deliver an update again."""
     liveness: Liveness | None = None
+    """How it proves that its bots still hear the platform; adapters only."""
     events: list[EventName] = []
+    """Types that the adapter publishes."""
     platform_events: dict[EventName, EventSchema] = {}
+    """Types `platform.<platform>.<action>`, by action."""
     apis: list[ActionName] = []
+    """Methods of the Adapter service that work, in snake case."""
     segments: Segments = Segments()
+    """What messages can hold."""
     limits: dict[str, TextLimit] = {}
+    """Length limits by name, such as `text`."""
     actions: list[Action] = []
+    """What only this platform can do."""
     commands: list[Command] = []
+    """Chat commands that it answers."""
     event_types: dict[EventName, EventSchema] = {}
+    """Types of its own, by the name after `<plugin id>.`."""
     default_bots: list[DefaultBot] = []
+    """Bots that exist without being configured."""
 
 
 class Limits(Strict):
     """Resource limits of the plugin's whole process tree; bytes, cores, processes, open files."""
 
     memory: Size | None = None
+    """Bytes, such as `256MiB`."""
     cpu: Annotated[float, Field(gt=0)] | None = None
+    """Cores."""
     pids: Annotated[int, Field(gt=0)] | None = None
+    """Processes and threads."""
     files: Annotated[int, Field(ge=16)] | None = None
+    """Open files of one process."""
 
 
 class Restart(Strict):
     """Back-off between failed starts, in seconds."""
 
     backoff: Duration = 0.5
+    """Before the second start in a row."""
     backoff_max: Duration = 60.0
+    """The longest pause."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -151,21 +189,37 @@ class Manifest(Strict):
     """One plugin's manifest. `path` and `digest` are set by `load_manifest`."""
 
     manifest: Literal[1]
+    """Version of this format."""
     name: PluginId
+    """Id of the plugin."""
     version: Version
+    """Its version."""
     contract: Literal[1]
+    """Version of the contracts that it speaks."""
     kind: Kind
+    """What it is, for people and listings."""
     title: Text
+    """Its name for people; a text, or a map by language."""
     description: Text
+    """One sentence on what it does."""
     run: Run
+    """How it starts."""
     provides: Provides = Provides()
+    """What others may use."""
     observes: list[EventPattern] = []
+    """Patterns of events that it sees beside their handling."""
     config: JsonSchema = {"type": "object", "properties": {}}
+    """JSON Schema of its configuration; keys may carry `secret`, `env`, `title`."""
     bot_config: JsonSchema = {"type": "object", "properties": {}}
+    """JSON Schema of the configuration of each bot; keys may carry `unique` too."""
     rule_config: JsonSchema = {"type": "object", "properties": {}}
+    """JSON Schema of the configuration that a rule gives it."""
     grants: list[Grant] = []
+    """What the operator is asked to allow."""
     limits: Limits = Limits()
+    """What its processes may use."""
     restart: Restart = Restart()
+    """How fast it is started again."""
 
     _path: Path = PrivateAttr(default=Path("jackfield-plugin.yaml"))
     _digest: str = PrivateAttr(default="")

@@ -15,10 +15,11 @@ from jackfield.v1 import error_pb2, frame_pb2
 from ..broker.broker import Broker
 from ..bus.bus import Bus
 from ..errors import problem
+from ..telemetry.plugin_metrics import Traffic
 from .framing import parse, too_large
 from .intake import Intake
 from .session import Session
-from .settling import wrong
+from .settling import Admit, wrong
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +53,16 @@ class Watch(Protocol):
 class FrameLoop:
     """Handles the frames of all sessions. One frame never disturbs another: what is wrong is refused by itself."""
 
-    def __init__(self, bus: Bus, broker: Broker, intake: Intake, observing: Observing, watch: Watch) -> None:
+    def __init__(
+        self, bus: Bus, broker: Broker, intake: Intake, observing: Observing, watch: Watch, admit: Admit
+    ) -> None:
         self._bus = bus
         self._broker = broker
         self._intake = intake
         self._observing = observing
         self._watch = watch
+        self.traffic = Traffic()
+        self._admit = admit
         self._handlers: dict[str, Callable[[Session, frame_pb2.Frame], None]] = {
             "publish": self._publish,
             "settle": self._settle,
@@ -98,6 +103,8 @@ class FrameLoop:
         while True:
             await session.batches()
             while batch := session.take():
+                self.traffic.batches_out += 1
+                self.traffic.bytes_out += len(batch)
                 await stream.write(batch)
 
     def batch(self, session: Session, data: bytes) -> None:
@@ -108,6 +115,10 @@ class FrameLoop:
             session.fault("PROTOCOL_VIOLATION", "a stream message that is no FrameBatch", "")
             return
         size = len(data)
+        traffic = self.traffic
+        traffic.batches_in += 1
+        traffic.bytes_in += size
+        traffic.frames_in += len(frames)
         handlers = self._handlers
         for frame in frames:
             kind = frame.WhichOneof("kind") or ""
@@ -146,7 +157,10 @@ class FrameLoop:
         if settle.WhichOneof("outcome") == "observed_sequence":
             self._observing.settled(session, settle.observed_sequence)
             return
-        if settle.WhichOneof("outcome") == "done" and (error := wrong(session, settle.done)) is not None:
+        if (
+            settle.WhichOneof("outcome") == "done"
+            and (error := wrong(session, settle.done, self._admit)) is not None
+        ):
             session.settled(settle.fence, error)
             return
         self._bus.settle(session, settle, partial(session.settled, settle.fence))

@@ -12,6 +12,7 @@ from jackfield.v1 import adapter_bot_pb2, error_pb2, frame_pb2
 from ..broker.broker import Broker, CallFailed
 from ..config import BotSpec
 from ..errors import problem
+from ..state.credentials import LEASE_SECONDS, Credentials, Unique
 from .border import contained
 from .checkpoints import Checkpoints
 from .session import Session
@@ -25,6 +26,8 @@ OPEN_TIMEOUT = 30.0
 CREDENTIAL_WAITS = (60.0, 300.0, 900.0, 3600.0)
 """Seconds before a refused credential is tried again; the last one repeats."""
 OPEN_WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+HELD_WAIT = 2.0
+"""Seconds after which a credential that somebody else uses is asked for again."""
 
 
 @dataclass(slots=True)
@@ -50,13 +53,18 @@ class Bots:
         checkpoints: Checkpoints,
         tasks: asyncio.TaskGroup,
         on_change: Callable[[], None],
+        credentials: Credentials,
     ) -> None:
         self.bots: dict[str, Bot] = {}
+        self.on_failed: Callable[[Bot], None] = lambda bot: None
+        """A bot became FAILED."""
         self._broker = broker
         self._sessions = sessions
         self._checkpoints = checkpoints
         self._tasks = tasks
         self._changed = on_change
+        self._credentials = credentials
+        credentials.lost = self._lost
         self.on_stuck: Callable[[str, str], None] = lambda instance, why: None
         """Told of an adapter's process that does not do what closing a bot needs."""
 
@@ -64,6 +72,10 @@ class Bots:
         """Plugin id of a bot's adapter; None for a bot that does not exist."""
         bot = self.bots.get(name)
         return bot.spec.adapter if bot is not None and bot.spec.adapter else None
+
+    def used(self, adapter: str) -> bool:
+        """Whether any bot that is switched on needs the adapter."""
+        return any(bot.spec.adapter == adapter and bot.spec.enabled for bot in self.bots.values())
 
     def open_on(self, name: str) -> Session | None:
         """The session of the adapter that has the bot open, if it can take calls."""
@@ -187,12 +199,44 @@ class Bots:
             self._enter(bot, frame_pb2.BOT_STATE_CONNECTING, waiting)
             return
         self._enter(bot, frame_pb2.BOT_STATE_CONNECTING, None)
+        still_open = spec.name in session.open_bots
         session.open_bots.add(spec.name)
-        work = contained(self._open(bot, spec, session), f"opening bot {spec.name}")
+        work = contained(self._open(bot, spec, session, still_open=still_open), f"opening bot {spec.name}")
         self._tasks.create_task(work, name=f"open {spec.name}")
 
-    async def _open(self, bot: Bot, spec: BotSpec, session: Session) -> None:
+    async def _held(self, spec: BotSpec) -> error_pb2.Error | None:
+        """Hold the credentials of a bot; who has them when they are not free."""
+        return await self._credentials.hold(
+            spec.name, [Unique(spec.platform, key, value) for key, value in spec.unique]
+        )
+
+    def _lost(self, name: str, error: error_pb2.Error) -> None:
+        """Somebody else has the credential of an open bot: close it, and open it again once that is free."""
+        bot = self.bots.get(name)
+        if bot is not None:
+            self._close(bot, adapter_bot_pb2.CLOSE_REASON_LEASE_LOST)
+            self._refused(bot, error)
+
+    def _refused(self, bot: Bot, error: error_pb2.Error) -> None:
+        if bot.reason is None or bot.reason.reason != error.reason:
+            log.warning("bot %s does not open: %s", bot.spec.name, error.message)
+        self._enter(bot, frame_pb2.BOT_STATE_FAILED, error)
+        bot.retry = asyncio.get_running_loop().call_later(HELD_WAIT, self._consider, bot)
+
+    async def _open(self, bot: Bot, spec: BotSpec, session: Session, *, still_open: bool = False) -> None:
+        """`still_open`: the adapter's process has it open, from an earlier kernel."""
+        error = await self._held(spec)
+        if bot.spec is not spec or self._sessions(spec.adapter) is not session:
+            return
+        if error is not None:
+            self._refused(bot, error)
+            session.open_bots.discard(spec.name)
+            if still_open:
+                await self._closed(spec, session, adapter_bot_pb2.CLOSE_REASON_LEASE_LOST)
+            return
         request = adapter_bot_pb2.OpenBotRequest(bot=spec.name, checkpoint=self._checkpoints.of(spec.name))
+        if spec.unique:
+            request.lease_duration.FromMilliseconds(int(LEASE_SECONDS * 1000))
         request.config.CopyFrom(plain_struct(spec.config.values))
         target = frame_pb2.CallTarget(bot=spec.name)
         try:
@@ -233,18 +277,31 @@ class Bots:
         self._enter(bot, frame_pb2.BOT_STATE_FAILED, error)
         bot.retry = asyncio.get_running_loop().call_later(wait, self._consider, bot)
 
-    def _close(self, bot: Bot) -> None:
+    def _close(
+        self,
+        bot: Bot,
+        reason: adapter_bot_pb2.CloseReason.ValueType = adapter_bot_pb2.CLOSE_REASON_REMOVED,
+    ) -> None:
         if bot.retry is not None:
             bot.retry.cancel()
             bot.retry = None
         session = self._sessions(bot.spec.adapter)
         if session is None or bot.spec.name not in session.open_bots:
+            work = contained(self._credentials.release(bot.spec.name), f"closing bot {bot.spec.name}")
+            self._tasks.create_task(work, name=f"release {bot.spec.name}")
             return
         session.open_bots.discard(bot.spec.name)
         bot.open_on = None
-        reason = adapter_bot_pb2.CLOSE_REASON_REMOVED
-        work = contained(self._closed(bot.spec, session, reason), f"closing bot {bot.spec.name}")
+        work = contained(self._closed_for_good(bot.spec, session, reason), f"closing bot {bot.spec.name}")
         self._tasks.create_task(work, name=f"close {bot.spec.name}")
+
+    async def _closed_for_good(
+        self, spec: BotSpec, session: Session, reason: adapter_bot_pb2.CloseReason.ValueType
+    ) -> None:
+        await self._closed(spec, session, reason)
+        bot = self.bots.get(spec.name)
+        if bot is None or not bot.spec.usable:
+            await self._credentials.release(spec.name)
 
     async def _closed(
         self, spec: BotSpec, session: Session, reason: adapter_bot_pb2.CloseReason.ValueType
@@ -273,6 +330,9 @@ class Bots:
     def _enter(self, bot: Bot, state: frame_pb2.BotState.ValueType, reason: error_pb2.Error | None) -> None:
         if bot.state == state and bot.reason == reason:
             return
+        failed = state == frame_pb2.BOT_STATE_FAILED != bot.state
         bot.state, bot.reason = state, reason
+        if failed:
+            self.on_failed(bot)
         log.info("bot %s is %s", bot.spec.name, frame_pb2.BotState.Name(state).removeprefix("BOT_STATE_"))
         self._changed()

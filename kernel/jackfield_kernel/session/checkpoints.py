@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..journal.journal import Journal
 from ..journal.log import LogDriver, Put, Unit
+from ..journal.reading import every
 
 BUCKET = "checkpoint"
 
@@ -18,7 +19,7 @@ class Checkpoints:
 
     async def load(self) -> None:
         """Read what an earlier kernel kept."""
-        for bot, entry in await self._driver.entries(BUCKET):
+        async for bot, entry in every(self._driver, BUCKET):
             self._kept[bot] = entry.value
 
     def of(self, bot: str) -> bytes:

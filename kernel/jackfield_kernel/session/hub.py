@@ -18,7 +18,8 @@ from ..broker.grants import Grants
 from ..bus.bus import Bus
 from ..bus.model import Delivery
 from ..errors import Refused, problem
-from ..journal.log import JournalInfo, LogDriver
+from ..journal.log import JournalInfo, LogDriver, Put, Unit
+from ..journal.reading import every
 from ..supervisor.spec import plugin_of
 from .attach import FrameLoop, Stream
 from .framing import MAX_BATCH_BYTES, MAX_FRAME_BYTES, DecodeError, parse
@@ -36,6 +37,8 @@ HEARTBEAT_SECONDS = 2.0
 ADOPTION_SECONDS = 5.0
 """How long the deliveries of a lost stream wait for the same process to attach again."""
 REGISTERED_SECONDS = 10.0
+LOST_BUCKET = "lost-tail"
+"""Plugins that were acknowledged more than the journal holds: both sequences, until the operator accepts it."""
 
 
 @dataclass(slots=True)
@@ -101,8 +104,11 @@ class Hub:
 
     async def load(self) -> None:
         """Read how far each publish stream came."""
-        for plugin, entry in await self._driver.entries(STREAM_BUCKET):
+        async for plugin, entry in every(self._driver, STREAM_BUCKET):
             self._streams[plugin] = PublishStream(int(entry.value))
+        async for plugin, entry in every(self._driver, LOST_BUCKET):
+            acknowledged, committed = map(int, entry.value.split())
+            self._hold(plugin, acknowledged, committed)
 
     def peer(self, plugin: str) -> Peer | None:
         """The attached session of a plugin that can take calls."""
@@ -222,7 +228,7 @@ class Hub:
         session.open_bots.update(attach.open_bots)
         self.sessions.add(session)
         if attach.acknowledged_sequence > publishes.committed:
-            self._tail_lost(instance, attach.acknowledged_sequence, publishes.committed)
+            self._tail_lost(instance, publishes, attach.acknowledged_sequence)
         attached = frame_pb2.Attached(
             journal=self._info.identity,
             boot=self._info.boot,
@@ -245,13 +251,37 @@ class Hub:
             earlier.close(problem("SESSION_REPLACED", "a newer session of this plugin took its place"))
             self._end(earlier, "replaced")
 
-    def _tail_lost(self, plugin: str, acknowledged: int, committed: int) -> None:
+    def _tail_lost(self, plugin: str, publishes: PublishStream, acknowledged: int) -> None:
+        """What the plugin sends from now on is taken in again; what was acknowledged and is gone is said until accepted."""
+        lost = Put(LOST_BUCKET, plugin, f"{acknowledged} {publishes.committed}".encode())
+        self._bus.journal.put(lost)
+        self._hold(plugin, acknowledged, publishes.committed)
+        publishes.received = publishes.committed = acknowledged
+
+    def _hold(self, plugin: str, acknowledged: int, committed: int) -> None:
         self.lost_tail[plugin] = (acknowledged, committed)
-        self._bus.turns.paused = (
-            f"LOST_TAIL: the journal ends at publish {committed} of {plugin}, "
-            f"which was acknowledged up to {acknowledged}"
-        )
-        log.error("%s", self._bus.turns.paused)
+        text = f"the journal ends at publish {committed} of {plugin}, which was acknowledged up to {acknowledged}"
+        self._bus.turns.holds["LOST_TAIL"] = text
+        log.error("nothing is leased: %s", text)
+
+    async def accept_loss(self) -> list[str]:
+        """The operator accepts what is lost: leasing goes on. Returns what, for people; durable on return."""
+        ended = [
+            f"{acknowledged - committed} publishes of {plugin} are lost"
+            for plugin, (acknowledged, committed) in sorted(self.lost_tail.items())
+        ]
+        puts = []
+        for plugin, (acknowledged, _) in self.lost_tail.items():
+            stream = self._streams.setdefault(plugin, PublishStream(0))
+            stream.committed = max(stream.committed, acknowledged)
+            stream.received = max(stream.received, stream.committed)
+            puts.append(Put(LOST_BUCKET, plugin, None))
+            puts.append(Put(STREAM_BUCKET, plugin, str(stream.committed).encode()))
+        await self._bus.journal.write(Unit(puts=tuple(puts)))
+        self.lost_tail.clear()
+        self._bus.turns.holds.pop("LOST_TAIL", None)
+        self._bus.turns.flush()
+        return ended
 
     def _adopt(self, session: Session, attach: frame_pb2.Attach) -> list[frame_pb2.Kept]:
         """Lease to the new stream what the process still runs; give back what it does not know of."""

@@ -10,6 +10,7 @@ import secrets
 
 from ..journal.journal import Journal
 from ..journal.log import LogDriver, Put, Unit
+from ..journal.reading import every
 
 RESUME_BUCKET = "resume"
 HASH_BYTES = 32
@@ -37,7 +38,7 @@ class Identities:
 
     async def load(self) -> None:
         """Read what an earlier kernel kept."""
-        for plugin, entry in await self._driver.entries(RESUME_BUCKET):
+        async for plugin, entry in every(self._driver, RESUME_BUCKET):
             self._proofs[plugin] = tuple(
                 entry.value[at : at + HASH_BYTES] for at in range(0, len(entry.value), HASH_BYTES)
             )

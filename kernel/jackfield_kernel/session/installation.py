@@ -8,17 +8,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ..config import BotEntry, KernelConfig, resolve_bots
+from ..config import BotEntry, BotSpec, KernelConfig, resolve_bots
 from ..errors import Refused
 from ..hooks import Hooks
 from ..journal.journal import Journal
-from ..journal.log import LogDriver, Put
+from ..journal.log import LogDriver, Put, Unit
+from ..journal.reading import every
 from ..manifest import Manifest, Problem, Restart, load_manifest
+from ..state.secrets import SecretStore
 from ..supervisor import Candidate, Found, PluginSource, Reason, Supervisor, builtin_sources, discover, plan
 from ..supervisor.discovery import manifest_in, python_path_of
 from ..supervisor.spec import DISABLED, EXTERNAL, ISOLATED, PluginSpec, launcher_of
+from ..telemetry.redaction import Redactor
 from .bots import Bots
 from .registry import Registry
+from .sealed import seal, sealed_name
 from .upgrade import SLOT_BUCKET, Step, Upgrades
 
 log = logging.getLogger(__name__)
@@ -29,6 +33,9 @@ TRUSTED_BUCKET = "trusted"
 BOTS_BUCKET = "bots"
 EARLIER_BUCKET = "earlier"
 """Where a plugin stood before its last upgrade, for the way back."""
+
+NO_BOTS = "NO_BOTS"
+"""Name of the reason of an adapter that waits for its first bot."""
 
 UNTIL_RESTARTED = Restart(backoff=86_400.0, backoff_max=86_400.0)
 """A developer's plugin that cannot start waits to be mended instead of failing again and again."""
@@ -62,7 +69,11 @@ class Installation:
         upgrades: Upgrades,
         driver: LogDriver,
         journal: Journal,
+        secrets: SecretStore,
+        redactor: Redactor,
     ) -> None:
+        self._secrets = secrets
+        self._redactor = redactor
         self._config = config
         self._environ = environ
         self._hooks = hooks
@@ -84,17 +95,17 @@ class Installation:
 
     async def load(self) -> None:
         """Read what the operator changed in earlier runs."""
-        for name, entry in await self._driver.entries(INSTALLED_BUCKET):
+        async for name, entry in every(self._driver, INSTALLED_BUCKET):
             self._folders[name] = Path(entry.value.decode())
-        for name, entry in await self._driver.entries(EARLIER_BUCKET):
+        async for name, entry in every(self._driver, EARLIER_BUCKET):
             self._earlier[name] = Path(entry.value.decode())
-        for name, entry in await self._driver.entries(SLOT_BUCKET):
+        async for name, entry in every(self._driver, SLOT_BUCKET):
             self._slots[name] = entry.value.decode()
-        for name, _ in await self._driver.entries(DISABLED_BUCKET):
+        async for name, _ in every(self._driver, DISABLED_BUCKET):
             self._disabled.add(name)
-        for name, _ in await self._driver.entries(TRUSTED_BUCKET):
+        async for name, _ in every(self._driver, TRUSTED_BUCKET):
             self._vouched.add(name)
-        for name, entry in await self._driver.entries(BOTS_BUCKET):
+        async for name, entry in every(self._driver, BOTS_BUCKET):
             self._admin_bots[name] = BotEntry.model_validate_json(entry.value)
 
     # Plugins --------------------------------------------------------------------------------------------------------
@@ -107,12 +118,12 @@ class Installation:
             *self._hooks.plugin_sources(self._config),
         ]
         known = {snapshot.name for snapshot in self._supervisor.snapshot()}
-        for found in discover(sources):
-            if found.name not in known:
-                self._add(found)
+        specs = [self._planned(found) for found in discover(sources) if found.name not in known]
         self.settle_bots()
+        for spec in specs:
+            self._supervisor.add(self._unless_idle(spec))
 
-    def _add(self, found: Found) -> None:
+    def _planned(self, found: Found) -> PluginSpec:
         problems: tuple[Problem, ...] = ()
         if found.manifest is not None:
             problems = self._registry.add(found.manifest, trusted=found.trusted).config.problems
@@ -122,8 +133,22 @@ class Installation:
         if problems and spec.error is None:
             text = "; ".join(f"{one.key}: expected {one.expected}" for one in problems)
             remedy = " ".join(one.remedy for one in problems)
-            spec = replace(spec, error=Reason("CONFIG_INVALID", text, remedy))
-        self._supervisor.add(replace(spec, slot=self._slots.get(found.name, "")))
+            if spec.name not in self._config.settings.plugins:
+                # Nobody asked for it: a plugin of the environment that does nothing unconfigured is no fault.
+                spec = replace(spec, hold=spec.hold or Reason("NOT_CONFIGURED", text, remedy))
+            else:
+                spec = replace(spec, error=Reason("CONFIG_INVALID", text, remedy))
+        return replace(spec, slot=self._slots.get(found.name, ""))
+
+    def _unless_idle(self, spec: PluginSpec) -> PluginSpec:
+        """An adapter that carries no bot would be a process for nothing: it waits for its first one."""
+        idle = (
+            spec.manifest is not None and spec.manifest.kind == "adapter" and not self._bots.used(spec.name)
+        )
+        if not idle or spec.hold is not None or spec.error is not None:
+            return spec
+        remedy = f"jackfield bot add NAME --adapter {spec.name}"
+        return replace(spec, hold=Reason(NO_BOTS, "No bot uses it.", remedy))
 
     def install(self, place: Path) -> str:
         """Make the plugin in a directory known; returns its id. Raises ManifestInvalid, Refused."""
@@ -325,18 +350,61 @@ class Installation:
 
     def settle_bots(self) -> None:
         """Work out which bots exist now."""
-        manifests = [installed.manifest for installed in self._registry.plugins.values()]
-        self._bots.set(resolve_bots(manifests, self._config.settings.bots, self._admin_bots, self._environ))
+        specs = self._specs(self._admin_bots)
+        self._redactor.hold("bots", [text for spec in specs for text in spec.config.secret_values()])
+        self._bots.set(specs)
+        for snapshot in self._supervisor.snapshot():
+            if snapshot.reason.name == NO_BOTS and self._bots.used(snapshot.name):
+                self._supervisor.wake(snapshot.name)
 
-    def add_bot(self, name: str, entry: BotEntry) -> None:
-        """Add a bot. Raises Refused CONFLICT, ConfigInvalid."""
+    def _specs(self, admin_bots: Mapping[str, BotEntry]) -> list[BotSpec]:
+        manifests = [installed.manifest for installed in self._registry.plugins.values()]
+        declared, secret_of = self._config.settings.bots, self._registry.secret_of
+        return resolve_bots(manifests, declared, admin_bots, self._environ, secret_of=secret_of)
+
+    async def secrets_changed(self) -> list[str]:
+        """Resolve configuration anew. Returns the running plugins that have other values now; bots are opened anew here."""
+        changed: list[str] = []
+        for name, installed in list(self._registry.plugins.items()):
+            before = installed.config
+            if not before.references:
+                continue
+            # Its own manifest still says what it asks for; only what its references lead to may differ now.
+            now = self._registry.add(installed.manifest, trusted=installed.trusted).config
+            if bool(before.problems) != bool(now.problems) and name not in self._developed:
+                await self._supervisor.remove(name)
+                self._registry.forget(name)
+                self.discover()
+            elif before.values != now.values:
+                changed.append(name)
+        self.settle_bots()
+        return changed
+
+    async def seal_kept(self) -> None:
+        """Bots that were added before an earlier kernel sealed what it kept, or before their adapter was installed."""
+        for name, entry in list(self._admin_bots.items()):
+            adapter = self._registry.plugins.get(entry.adapter or "")
+            if adapter is not None and seal(name, adapter.manifest, entry.config)[1]:
+                await self._keep_bot(name, entry)
+
+    def users_of_secrets(self) -> dict[str, list[str]]:
+        """Plugins and bots by the secret that their configuration refers to."""
+        users: dict[str, list[str]] = {}
+        for name, installed in sorted(self._registry.plugins.items()):
+            for secret in installed.config.references:
+                users.setdefault(secret, []).append(f"plugin {name}")
+        for name, bot in sorted(self._bots.bots.items()):
+            for secret in bot.spec.config.references:
+                users.setdefault(secret, []).append(f"bot {name}")
+        return users
+
+    async def add_bot(self, name: str, entry: BotEntry) -> None:
+        """Add a bot; its secrets go into the secret store. Durable on return. Raises Refused CONFLICT, CONFIG_INVALID."""
         if name in self._bots.bots:
             raise Refused(
                 "CONFLICT", f"there is a bot {name} already", remedy="Choose another name.", key=name
             )
-        manifests = [installed.manifest for installed in self._registry.plugins.values()]
-        candidate = {**self._admin_bots, name: entry}
-        specs = resolve_bots(manifests, self._config.settings.bots, candidate, self._environ)
+        specs = self._specs({**self._admin_bots, name: entry})
         spec = next(spec for spec in specs if spec.name == name)
         found = [*spec.problems, *spec.config.problems]
         if found:
@@ -344,20 +412,16 @@ class Installation:
             raise Refused(
                 "CONFIG_INVALID", text, remedy=" ".join(one.remedy for one in found), key=found[0].key
             )
-        self._admin_bots = candidate
-        self._keep_bot(name)
-        self.settle_bots()
+        await self._keep_bot(name, entry)
 
-    def switch_bot(self, name: str, *, enabled: bool) -> None:
-        """Switch a bot on or off. Raises Refused NOT_FOUND, CONFIG_PINNED."""
+    async def switch_bot(self, name: str, *, enabled: bool) -> None:
+        """Switch a bot on or off. Durable on return. Raises Refused NOT_FOUND, CONFIG_PINNED."""
         self._changeable(name)
         entry = self._admin_bots.get(name, BotEntry(adapter=self._bots.bots[name].spec.adapter))
-        self._admin_bots[name] = entry.model_copy(update={"enabled": enabled})
-        self._keep_bot(name)
-        self.settle_bots()
+        await self._keep_bot(name, entry.model_copy(update={"enabled": enabled}))
 
-    def remove_bot(self, name: str) -> None:
-        """Remove a bot that the operator added. Raises Refused NOT_FOUND, CONFIG_PINNED."""
+    async def remove_bot(self, name: str) -> None:
+        """Remove a bot that the operator added, and its secrets. Durable on return. Raises Refused NOT_FOUND, CONFIG_PINNED."""
         self._changeable(name)
         if name not in self._admin_bots or self._bots.bots[name].spec.source != "admin":
             raise Refused(
@@ -367,7 +431,9 @@ class Installation:
                 source="manifest",
             )
         del self._admin_bots[name]
-        self._journal.put(Put(BOTS_BUCKET, name, None))
+        await self._journal.write(Unit(puts=(Put(BOTS_BUCKET, name, None),)))
+        if own := [secret for secret in self._secrets.all() if secret.startswith(sealed_name(name, ""))]:
+            await self._secrets.write(dict.fromkeys(own))
         self.settle_bots()
 
     def _changeable(self, name: str) -> None:
@@ -382,9 +448,18 @@ class Installation:
                 source="file",
             )
 
-    def _keep_bot(self, name: str) -> None:
-        entry = self._admin_bots[name].model_dump(exclude_defaults=True)
-        self._journal.put(Put(BOTS_BUCKET, name, json.dumps(entry).encode()))
+    async def _keep_bot(self, name: str, entry: BotEntry) -> None:
+        """Secrets first: what the journal refers to is there, whenever the kernel dies."""
+        adapter = self._registry.plugins.get(entry.adapter or "")
+        if adapter is not None:
+            config, secrets = seal(name, adapter.manifest, entry.config)
+            if secrets:
+                await self._secrets.write(secrets)
+            entry = entry.model_copy(update={"config": config})
+        value = json.dumps(entry.model_dump(exclude_defaults=True)).encode()
+        await self._journal.write(Unit(puts=(Put(BOTS_BUCKET, name, value),)))
+        self._admin_bots[name] = entry
+        self.settle_bots()
 
 
 def _developed_spec(manifest: Manifest, *, external: bool) -> PluginSpec:

@@ -10,6 +10,7 @@ from jackfield.v1 import error_pb2, frame_pb2, kernel_pb2
 from ..bus.bus import Answer, Bus
 from ..errors import problem
 from ..journal.log import Put, Unit
+from ..telemetry.tracing import NoTracing, Tracing
 from .checkpoints import Checkpoints
 from .session import Session
 
@@ -40,6 +41,7 @@ class Intake:
         self._platforms = platforms
         self._checkpoints = checkpoints
         self.refused = 0
+        self.tracing: Tracing = NoTracing()
 
     def publish(self, session: Session, publish: frame_pb2.Publish) -> None:
         """One publish. Its fate is told by the stream's next ack."""
@@ -63,6 +65,7 @@ class Intake:
         event.plugin = session.plugin
         event.platform = self._platforms.platform_of(session.plugin)
         event.depth = 0
+        answer = self.tracing.accept(event, answer)
         if publish.checkpoint:
             marks.append(self._checkpoints.mark(event.bot, publish.checkpoint))
         self._bus.publish(

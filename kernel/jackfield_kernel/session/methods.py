@@ -15,6 +15,7 @@ from ..broker.call import Call, Peer
 from ..broker.grants import Grants
 from ..bus.bus import Bus
 from ..errors import KernelError, Refused, problem, to_wire
+from ..journal.times import stamp
 from ..routing.tables import RouteTables
 from ..state.kv import KeyValues
 from ..state.leases import Leases
@@ -128,6 +129,9 @@ class KernelMethods:
 
         def change(write: frame_pb2.KvWrite, version: int) -> None:
             entry = kernel_pb2.KvEntry(key=write.key, value=write.value, version=version)
+            if write.HasField("ttl"):
+                ttl = write.ttl.seconds + write.ttl.nanos / 1e9
+                entry.expire_time.CopyFrom(stamp(self._bus.journal_time() + ttl))
             self._stream(call, kernel_pb2.KvWatchResponse(entry=entry, removed=write.delete))
 
         async def begin() -> None:

@@ -17,9 +17,13 @@ from ..config import KernelConfig, Resolved, resolve_plugin_config
 from ..errors import Refused, problem
 from ..journal.journal import Journal
 from ..journal.log import LogDriver, Put
+from ..journal.reading import every
 from ..manifest import Manifest
+from ..state.quotas import Quota
+from ..state.secrets import SecretStore
 from ..supervisor import PluginSnapshot
 from ..supervisor.spec import plugin_of
+from ..telemetry.redaction import Redactor
 from .bots import Bots
 from .hub import Admitted
 from .values import plain_struct
@@ -47,8 +51,16 @@ class Registry:
     """
 
     def __init__(
-        self, config: KernelConfig, environ: Mapping[str, str], journal: Journal, driver: LogDriver
+        self,
+        config: KernelConfig,
+        environ: Mapping[str, str],
+        journal: Journal,
+        driver: LogDriver,
+        secrets: SecretStore,
+        redactor: Redactor,
     ) -> None:
+        self._secrets = secrets
+        self._redactor = redactor
         self.plugins: dict[str, Installed] = {}
         self.bots: Bots | None = None
         self.snapshots: Callable[[], Iterable[PluginSnapshot]] = tuple
@@ -66,7 +78,7 @@ class Registry:
 
     async def load(self) -> None:
         """Read the grants that the operator set."""
-        for plugin, entry in await self._driver.entries(GRANTS_BUCKET):
+        async for plugin, entry in every(self._driver, GRANTS_BUCKET):
             self._set[plugin] = tuple(json.loads(entry.value))
 
     def approved(self) -> set[str]:
@@ -81,7 +93,10 @@ class Registry:
 
     def _installed(self, manifest: Manifest, *, trusted: bool) -> Installed:
         entry = self._config.settings.plugins.get(manifest.name)
-        resolved = resolve_plugin_config(manifest, entry.config if entry else {}, {}, self._environ)
+        resolved = resolve_plugin_config(
+            manifest, entry.config if entry else {}, {}, self._environ, secret_of=self.secret_of
+        )
+        self._redactor.hold(f"plugin {manifest.name}", resolved.secret_values())
         raw = Struct()
         ParseDict(manifest.model_dump(mode="json", by_alias=True, exclude_none=True), raw)
         earlier = self.plugins.get(manifest.name)
@@ -90,6 +105,17 @@ class Registry:
         )
         installed.grants = self._grants(installed)
         return installed
+
+    def secret_of(self, name: str) -> str | None:
+        """The value of an operator's secret."""
+        secret = self._secrets.all().get(name)
+        return secret.value if secret is not None else None
+
+    def quota_of(self, plugin: str) -> Quota:
+        """What a plugin may keep as key-value entries."""
+        installed = self.plugins.get(plugin)
+        granted = installed.grants.kv_bytes if installed else 0
+        return Quota(bytes=granted) if granted else Quota()
 
     def prepare(self, manifest: Manifest, instance: str, *, trusted: bool) -> None:
         """Know what a generation of a plugin is that does not serve yet."""
@@ -212,12 +238,10 @@ class Registry:
         return set(self.plugins)
 
     def secret(self, plugin: str, name: str) -> str | None:
-        """A secret key of the plugin's own configuration."""
+        """A secret key of the plugin's own configuration, else the operator's secret of that name."""
         installed = self.plugins.get(plugin)
-        if installed is None or name not in installed.config.secrets:
-            return None
-        value = installed.config.values.get(name)
-        return str(value) if value is not None else None
+        value = installed.config.values.get(name) if installed and name in installed.config.secrets else None
+        return str(value) if value is not None else self.secret_of(name)
 
     def describe(self) -> kernel_pb2.GetCatalogResponse:
         """Plugins and bots now."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from jackfield.v1 import error_pb2, frame_pb2
 
 from ..errors import Refused, problem, to_wire
@@ -11,7 +13,11 @@ from .session import Session
 MAX_EMITS = 100
 
 
-def wrong(session: Session, done: frame_pb2.Done) -> error_pb2.Error | None:
+Admit = Callable[[str, Sequence[frame_pb2.KvWrite]], None]
+"""Counts the writes of a plugin, or raises Refused QUOTA_EXCEEDED."""
+
+
+def wrong(session: Session, done: frame_pb2.Done, admit: Admit) -> error_pb2.Error | None:
     """Why an ack is refused; None when it may be committed. The delivery stays leased."""
     if done.writes:
         if not session.grants.has("kv"):
@@ -20,6 +26,7 @@ def wrong(session: Session, done: frame_pb2.Done) -> error_pb2.Error | None:
             return problem("GRANT_MISSING", text, remedy=remedy, grant="kv")
         try:
             check_writes(done.writes)
+            admit(session.plugin, done.writes)
         except Refused as refusal:
             return to_wire(refusal)
     if len(done.emits) > MAX_EMITS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from jackfield.v1 import frame_pb2, kernel_pb2
@@ -10,7 +10,9 @@ from jackfield.v1 import frame_pb2, kernel_pb2
 from ..errors import Refused
 from ..journal.journal import Journal
 from ..journal.log import CONFLICT, Entry, LogDriver, Unit
+from ..journal.reading import every
 from ..journal.times import stamp
+from .quotas import Quotas
 from .writes import kv_bucket, kv_unit
 
 MAX_KEY_BYTES = 512
@@ -50,7 +52,8 @@ def check_writes(writes: Iterable[frame_pb2.KvWrite]) -> None:
 class KeyValues:
     """All namespaces."""
 
-    def __init__(self, journal: Journal, driver: LogDriver, now: Callable[[], float]) -> None:
+    def __init__(self, journal: Journal, driver: LogDriver, now: Callable[[], float], quotas: Quotas) -> None:
+        self.quotas = quotas
         self._journal = journal
         self._driver = driver
         self._now = now
@@ -64,9 +67,10 @@ class KeyValues:
         return _entry(key, entry)
 
     async def write(self, plugin: str, writes: Iterable[frame_pb2.KvWrite]) -> int:
-        """Write all or none; returns the version. Raises Refused CONFLICT."""
+        """Write all or none; returns the version. Raises Refused CONFLICT, QUOTA_EXCEEDED."""
         kept = list(writes)
         check_writes(kept)
+        await self.quotas.check_counted(plugin, kept)
         checks, puts = kv_unit(plugin, kept, self._now())
         outcome = await self._journal.write(Unit(checks=checks, puts=puts))
         if outcome.code == CONFLICT:
@@ -82,6 +86,11 @@ class KeyValues:
         found = await self._driver.entries(kv_bucket(plugin), prefix, after, limit + 1)
         return [_entry(key, entry) for key, entry in found[:limit]], len(found) > limit
 
+    async def every(self, plugin: str) -> AsyncIterator[kernel_pb2.KvEntry]:
+        """All entries, by key."""
+        async for key, entry in every(self._driver, kv_bucket(plugin)):
+            yield _entry(key, entry)
+
     def watch(self, plugin: str, prefix: str, change: Change) -> Callable[[], None]:
         """Call `change` for each committed write below `prefix`; returns what ends the watch."""
         watch = _Watch(prefix, change)
@@ -94,8 +103,9 @@ class KeyValues:
 
         return stop
 
-    def written(self, plugin: str, writes: Iterable[frame_pb2.KvWrite], version: int) -> None:
+    def written(self, plugin: str, writes: Sequence[frame_pb2.KvWrite], version: int) -> None:
         """Writes were committed, here or with an ack."""
+        self.quotas.written(plugin, writes)
         for watch in tuple(self._watches.get(plugin, ())):
             for write in writes:
                 if write.key.startswith(watch.prefix):

@@ -10,6 +10,15 @@ from ..manifest import Manifest
 
 ALLOWED = ("PATH", "HOME", "TMPDIR", "LANG", "TZ")
 ALLOWED_PREFIXES = ("LC_", "XDG_")
+# Where spans go and how many; never OTEL_EXPORTER_OTLP_HEADERS, which may hold a credential of the collector.
+ALLOWED_TRACING = (
+    "OTEL_SDK_DISABLED",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_BSP_SCHEDULE_DELAY",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+)
 ALLOWED_ANY_CASE = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 ALLOWED_CA = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 
@@ -46,6 +55,7 @@ def _allowed(name: str) -> bool:
     return (
         name in ALLOWED
         or name in ALLOWED_CA
+        or name in ALLOWED_TRACING
         or name.startswith(ALLOWED_PREFIXES)
         or name.upper() in ALLOWED_ANY_CASE
     )

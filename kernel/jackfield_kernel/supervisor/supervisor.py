@@ -86,8 +86,13 @@ class Supervisor:
 
     async def enable(self, name: str) -> None:
         """Start a stopped, held or parked plugin with a clean record. Raises UnknownPlugin, CannotStart."""
-        life = self._startable(name)
-        if life.state not in (State.STARTING, State.ACTIVE):
+        self._startable(name)
+        self.wake(name)
+
+    def wake(self, name: str) -> None:
+        """Start a plugin that does not run, with a clean record; nothing happens to one that does, or cannot start."""
+        life = self._life(name)
+        if life.spec.error is None and life.state not in (State.STARTING, State.ACTIVE):
             life.want()
 
     async def disable(self, name: str) -> None:

@@ -18,6 +18,7 @@ class Counters(Protocol):
     dropped: int
     interrupted: int
     merged: int
+    dead_reasons: dict[str, int]
 
 
 class Turns(Protocol):
@@ -26,8 +27,19 @@ class Turns(Protocol):
     leased: int
 
 
+class Waiting(Protocol):
+    """`bus.WaitingRoom`."""
+
+    count: int
+
+
 class Bus(Protocol):
     """`bus.Bus`."""
+
+    @property
+    def waiting(self) -> Waiting:
+        """Events without rules yet."""
+        ...
 
     @property
     def counters(self) -> Counters:
@@ -64,6 +76,7 @@ class Journal(Protocol):
 
     groups: int
     units: int
+    on_committed: Callable[[float], None]
 
     @property
     def backlog(self) -> int:
@@ -101,3 +114,15 @@ class Driver(Protocol):
     def pending(self) -> Pending:
         """How the storage keeps up."""
         ...
+
+    def size(self) -> int:
+        """Bytes on disk."""
+        ...
+
+
+class Blobs(Protocol):
+    """`state.Blobs`."""
+
+    count: int
+    bytes: int
+    collected: int

@@ -6,10 +6,11 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
+from .redaction import Redacting, Redactor
 from .safe_text import one_line, safe_text
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
@@ -22,20 +23,25 @@ def configure(
     level: Literal["debug", "info", "warning", "error"] = "info",
     format: Literal["text", "json"] = "text",
     stream: TextIO | None = None,
+    redactor: Redactor | None = None,
+    also: Iterable[logging.Handler] = (),
 ) -> None:
-    """Send every log record of the process to `stream` (stderr), and no record anywhere else.
+    """Send every log record of the process to `stream` (stderr) and to the handlers `also`, and no record anywhere else.
 
     `text` is short and in local time, with colours on a terminal unless NO_COLOR is set; `json` is one object
-    per line with UTC times. May be called again: the last call counts.
+    per line with UTC times. What `redactor` knows as a secret appears as `***`. May be called again: the last call
+    counts.
     """
     out = stream or sys.stderr
     handler = logging.StreamHandler(out)
     colours = out.isatty() and "NO_COLOR" not in os.environ
-    handler.setFormatter(JsonLines() if format == "json" else ShortLines(colours=colours))
+    lines = JsonLines() if format == "json" else ShortLines(colours=colours)
+    handler.setFormatter(Redacting(lines, redactor) if redactor is not None else lines)
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
-    root.addHandler(handler)
+    for one in (handler, *also):
+        root.addHandler(one)
     root.setLevel(level.upper())
     # The loop's own debug records repeat each poll.
     logging.getLogger("asyncio").setLevel(max(logging.INFO, root.level))
@@ -56,6 +62,9 @@ class ShortLines(logging.Formatter):
         level = {"WARNING": "WARN", "CRITICAL": "FATAL"}.get(record.levelname, record.levelname)
         extras = _extras(record)
         remedy = extras.pop("remedy", "")
+        # For programs: the event's id leads a person to both.
+        for name in ("trace_id", "delivery_id"):
+            extras.pop(name, None)
         if record.name == f"plugin.{extras.get('plugin')}":
             del extras["plugin"]
         shown = "".join(f" {key}={_shown(value)}" for key, value in extras.items())

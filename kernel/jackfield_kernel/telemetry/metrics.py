@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 import psutil
 from prometheus_client import CollectorRegistry, generate_latest
@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from .figures import Broker, Bus, Driver, Journal
+from .figures import Blobs, Broker, Bus, Driver, Journal
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -52,19 +52,38 @@ class Timings:
 
 
 class Metrics(Collector):
-    """All metrics of one kernel, in a registry of their own. Runs on the event loop."""
+    """All metrics of one kernel, in a registry of their own. Runs on the event loop. `known`: methods of the contract."""
 
-    def __init__(self, bus: Bus, broker: Broker, journal: Journal, driver: Driver) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        broker: Broker,
+        journal: Journal,
+        driver: Driver,
+        blobs: Blobs,
+        known: Container[str] = (),
+    ) -> None:
+        self._blobs = blobs
         self._bus = bus
+        self._known = known
         self._journal = journal
         self._driver = driver
         self._calls: dict[tuple[str, bool], Timings] = {}
+        self._commits = Timings()
+        self.calls = 0
+        """Calls that ended."""
         self._lag = Timings()
-        self._last_lag = 0.0
+        self.last_lag = 0.0
+        """How late the event loop ran what was due, at the last look."""
         self._process = psutil.Process()
         self._registry = CollectorRegistry()
         self._registry.register(self)
         broker.on_finished = self._call_finished
+        journal.on_committed = self._commits.add
+
+    def add(self, collector: Collector) -> None:
+        """Also render what another collector yields."""
+        self._registry.register(collector)
 
     def render(self) -> bytes:
         """The figures of this moment in Prometheus' text format, see CONTENT_TYPE."""
@@ -76,8 +95,8 @@ class Metrics(Collector):
         while True:
             due = loop.time() + LAG_INTERVAL
             await asyncio.sleep(LAG_INTERVAL)
-            self._last_lag = max(0.0, loop.time() - due)
-            self._lag.add(self._last_lag)
+            self.last_lag = max(0.0, loop.time() - due)
+            self._lag.add(self.last_lag)
 
     def describe(self) -> list[Metric]:
         """Nothing beforehand: the registry has no other collector that could clash."""
@@ -91,9 +110,11 @@ class Metrics(Collector):
         yield from self._process_families()
 
     def _call_finished(self, method: str, seconds: float, failed: bool) -> None:
+        self.calls += 1
         timings = self._calls.get((method, failed))
         if timings is None:
-            if len(self._calls) >= MAX_METHODS:
+            # A name that nobody knows fails: callers cannot invent series.
+            if (failed and method not in self._known) or len(self._calls) >= MAX_METHODS:
                 method = _OTHER
             timings = self._calls.setdefault((method, failed), Timings())
         timings.add(seconds)
@@ -112,6 +133,11 @@ class Metrics(Collector):
         for name in _DELIVERIES:
             ended.add_metric([name], getattr(counters, name))
         yield ended
+        dead = CounterMetricFamily("jackfield_dead_letters", "Dead letters, by reason.", labels=["reason"])
+        for reason, count in sorted(counters.dead_reasons.items()):
+            dead.add_metric([reason], count)
+        yield dead
+        yield _gauge("jackfield_events_waiting", "Events that wait for their rules.", bus.waiting.count)
         yield _gauge("jackfield_events_open", "Events whose deliveries are not all terminal.", len(bus.runs))
         yield _gauge("jackfield_deliveries_ready", "Deliveries that wait for their turn.", bus.ready())
         yield _gauge("jackfield_deliveries_leased", "Deliveries at their handlers.", bus.turns.leased)
@@ -127,8 +153,18 @@ class Metrics(Collector):
         yield _gauge("jackfield_journal_groups_pending", "Groups sent and not answered.", pending.groups)
         oldest = "Age of the oldest unanswered group: grows while the disk is stuck."
         yield _gauge("jackfield_journal_pending_seconds", oldest, pending.oldest_seconds)
-        commit = "What the storage itself needed for the last group."
-        yield _gauge("jackfield_journal_commit_seconds", commit, pending.commit_seconds)
+        text = "What the storage itself needed for a group."
+        commits = HistogramMetricFamily("jackfield_journal_commit_seconds", text)
+        commits.add_metric([], self._commits.buckets(), self._commits.sum)
+        yield commits
+        yield _gauge("jackfield_journal_commit_last_seconds", "The last of these.", pending.commit_seconds)
+        yield _gauge("jackfield_journal_bytes", "Size of the journal on disk.", self._driver.size())
+        blobs = self._blobs
+        yield _gauge("jackfield_blobs", "Blobs stored.", blobs.count)
+        yield _gauge("jackfield_blob_bytes", "Bytes of all blobs.", blobs.bytes)
+        yield CounterMetricFamily(
+            "jackfield_blobs_collected", "Blobs removed because nothing names them.", value=blobs.collected
+        )
 
     def _call_families(self) -> Iterator[Metric]:
         calls = HistogramMetricFamily(
@@ -140,7 +176,7 @@ class Metrics(Collector):
         lag = HistogramMetricFamily("jackfield_loop_lag_seconds", "How late the event loop ran what was due.")
         lag.add_metric([], self._lag.buckets(), self._lag.sum)
         yield lag
-        yield _gauge("jackfield_loop_lag_last_seconds", "The last of these.", self._last_lag)
+        yield _gauge("jackfield_loop_lag_last_seconds", "The last of these.", self.last_lag)
 
     def _process_families(self) -> Iterator[Metric]:
         with self._process.oneshot():

@@ -35,4 +35,9 @@ def log_line(line: Line) -> None:
     """Log a plugin's line under `plugin.<id>`. Safe to call from any thread."""
     level = logging.getLevelNamesMapping().get(line.level.upper(), logging.INFO)
     logger = logging.getLogger(f"plugin.{line.plugin}")
-    logger.log(level, "%s", line.text, extra={"plugin": line.plugin, "fields": line.fields})
+    # Time and logger of the record are ours; what the author gave as `extra` counts as any other field.
+    fields = {key: value for key, value in line.fields.items() if key not in ("time", "logger", "fields")}
+    inner = line.fields.get("fields")
+    if isinstance(inner, Mapping):
+        fields = {**inner, **fields}
+    logger.log(level, "%s", line.text, extra={"plugin": line.plugin, "fields": fields})

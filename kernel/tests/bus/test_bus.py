@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from jackfield.v1 import error_pb2, event_pb2, frame_pb2, journal_pb2, router_pb2
+from jackfield_kernel.bus import replay
 from jackfield_kernel.bus.bus import Bus
 from jackfield_kernel.bus.deadletters import DeadLetters
 from jackfield_kernel.bus.housekeeping import Housekeeping
@@ -16,7 +17,9 @@ from jackfield_kernel.bus.replay import Replay
 from jackfield_kernel.bus.turns import Turns
 from jackfield_kernel.journal.clock import JournalClock
 from jackfield_kernel.journal.journal import Journal
+from jackfield_kernel.journal.log import Record, Unit
 from jackfield_kernel.journal.memory import MemoryLog
+from jackfield_kernel.journal.times import stamp
 from jackfield_kernel.routing.tables import FILE, RouteTables
 
 
@@ -262,3 +265,69 @@ async def test_a_restart_finds_the_state_it_left() -> None:
         (again,) = sink.given
         assert (again.event.id, again.crashes, again.attempt) == ("e-open", 1, 1)
         assert sink.leases[again.fence].calls["k"].record.body == b"result"
+
+
+async def test_the_audit_trail_has_a_retention_of_its_own(house: House) -> None:
+    sink = Sink()
+    house.bus.attach(sink)
+    audit = journal_pb2.AuditRecord(actor="admin", action="x")
+    audit.time.CopyFrom(stamp(house.clock.now()))
+    await house.journal.write(Unit((Record(6, "admin", audit.SerializeToString()),)))
+    await house.publish("old")
+    await house.settle(sink, sink.given[0].fence)
+    chores = Housekeeping(house.bus, house.journal, house.log, house.clock, retention=-1.0, audit=3600.0)
+    assert await chores._trim() == 3
+    assert [one.record.kind for one in await house.log.scan()] == [6]
+    chores = Housekeeping(house.bus, house.journal, house.log, house.clock, retention=-1.0, audit=-1.0)
+    assert await chores._trim() == 1
+
+
+async def test_a_dead_letter_goes_when_its_time_is_over(house: House) -> None:
+    sink = Sink()
+    house.bus.attach(sink)
+    house.bus.limits.dead_kept = 100.0
+    await house.publish("x")
+    await house.settle(sink, sink.given[0].fence, nack=frame_pb2.Nack(error=error_pb2.Error(reason="X")))
+    (entry,) = [entry for _, entry in await house.log.entries("dead")]
+    assert 90.0 < entry.expires_at - house.clock.now() <= 100.0
+    await house.log.commit([], [], entry.expires_at + 1)
+    assert await DeadLetters(house.bus, house.log).list() == []
+
+
+async def test_one_old_open_event_does_not_make_a_restart_read_everything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(replay, "FAR_BEHIND", 10)
+    log = MemoryLog()
+    async with opened(log) as house:
+        sink = Sink()
+        house.bus.attach(sink)
+        await house.publish("old")
+        await house.settle(sink, sink.given[0].fence, nack=nack_later())
+        await house.publish(*map(str, range(20)), chat="x")
+        for number in range(20):
+            await house.settle(sink, sink.given[number + 1].fence)
+        chores = Housekeeping(house.bus, house.journal, house.log, house.clock, retention=3600.0)
+        chores.mark()
+        await house.publish("after", chat="y")
+    read: list[int] = []
+    whole = log.replay
+
+    def reading(from_sequence: int) -> object:
+        read.append(from_sequence)
+        return whole(from_sequence)
+
+    async with opened(log) as house:
+        monkeypatch.setattr(log, "replay", reading)
+        assert await Replay(house.bus, house.clock.now).run(log) == 2
+        assert list(house.bus.runs) == ["e-old", "e-after"]
+        assert house.bus.low_mark() == 1
+        (waiting,) = [one for one in house.bus.open if one.run.event.id == "e-old"]
+        assert waiting.attempt == 1
+    assert read[0] > 60
+
+
+def nack_later() -> frame_pb2.Nack:
+    nack = frame_pb2.Nack(error=error_pb2.Error(reason="X", retryable=True))
+    nack.retry_after.FromSeconds(3600)
+    return nack

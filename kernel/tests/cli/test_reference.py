@@ -22,3 +22,11 @@ def test_every_key_of_the_configuration_is_described() -> None:
         assert f"`{key}`" in page
     assert "JACKFIELD_METRICS__PORT" in page
     assert "| `lane_ready` | integer | `256` | Deliveries that may wait" in page
+
+
+@pytest.mark.parametrize("name", ["configuration.md", "manifest-keys.md", "errors.md"])
+def test_every_key_has_a_meaning(name: str) -> None:
+    for line in PAGES[name]().splitlines():
+        if line.startswith("| `"):
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            assert cells[3 if name == "configuration.md" else 2], line

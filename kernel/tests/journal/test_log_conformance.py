@@ -253,3 +253,31 @@ async def test_a_closed_journal_refuses_and_closes_twice(log: LogDriver) -> None
     with pytest.raises(JournalError):
         await log.get("box", "x")
     assert log.pending().groups == 0
+
+
+async def test_usage_counts_what_lives_by_bucket(log: LogDriver) -> None:
+    puts = [Put("kv/a", "k", b"12"), Put("kv/a", "ü", b"3"), Put("kv/b", "k", b""), Put("other", "k", b"x")]
+    await log.commit([], [*puts, Put("kv/a", "gone", b"x", 2.0), Put("kv/c", "gone", b"x", 2.0)], 1.0)
+    await log.commit([], [Put("kv/b", "new", b"4")], 3.0)
+    assert await log.usage("kv/") == {"kv/a": (2, 6), "kv/b": (2, 5)}
+    assert await log.usage("kv/a") == {"kv/a": (2, 6)}
+    assert await log.usage("none") == {}
+
+
+async def test_trim_spares_kinds(log: LogDriver) -> None:
+    await log.commit([unit("a"), Unit((record("b", 6),)), unit("c")], [], 1.0)
+    assert await log.trim(4, spare=(6,)) == 2
+    assert await refs(log) == ["b"]
+    assert await log.trim(4, spare=(1, 2)) == 1
+
+
+async def test_erased_records_are_gone_and_the_others_stay(log: LogDriver) -> None:
+    await log.commit([unit("a", "b", "a", "c")], [], 1.0)
+    assert await log.erase({"a", "c", "none"}) == 3
+    assert await refs(log) == ["b"]
+    assert await log.erase(()) == 0
+    await log.commit([], [Put("box", "x", b"1"), Put("box", "y", b"2")], 1.0)
+    assert await log.erase((), [("box", "x"), ("box", "none")]) == 0
+    assert [key for key, _ in await log.entries("box")] == ["y"]
+    outcome = (await log.commit([unit("d")], [], 1.0))[0]
+    assert outcome.sequence == 5

@@ -29,6 +29,12 @@ class Counters:
     dropped: int = 0
     interrupted: int = 0
     merged: int = 0
+    dead_reasons: dict[str, int] = field(default_factory=lambda: {"POISON": 1})
+
+
+@dataclass
+class Waiting:
+    count: int = 6
 
 
 @dataclass
@@ -40,6 +46,7 @@ class Turns:
 class Bus:
     counters: Counters = field(default_factory=Counters)
     turns: Turns = field(default_factory=Turns)
+    waiting: Waiting = field(default_factory=Waiting)
     runs: dict[str, int] = field(default_factory=lambda: {"a": 1, "b": 2})
 
     def ready(self) -> int:
@@ -60,6 +67,7 @@ class Journal:
     units: int = 20
     backlog: int = 2
     failure: Exception | None = None
+    on_committed: Callable[[float], None] = lambda seconds: None
 
 
 @dataclass
@@ -73,6 +81,16 @@ class Driver:
     def pending(self) -> Pending:
         return Pending()
 
+    def size(self) -> int:
+        return 4096
+
+
+@dataclass
+class Blobs:
+    count: int = 2
+    bytes: int = 300
+    collected: int = 1
+
 
 @dataclass
 class World:
@@ -81,7 +99,7 @@ class World:
     journal: Journal = field(default_factory=Journal)
 
     def __post_init__(self) -> None:
-        self.metrics = Metrics(self.bus, self.broker, self.journal, Driver())
+        self.metrics = Metrics(self.bus, self.broker, self.journal, Driver(), Blobs(), {"/a.B/C"})
 
     def samples(self) -> dict[str, float]:
         found = {}
@@ -102,6 +120,8 @@ def test_the_figures_are_those_of_the_moment_of_asking() -> None:
     assert found["jackfield_deliveries_ready"] == 4
     assert found["jackfield_deliveries_leased"] == 3
     assert found["jackfield_oldest_event_seconds"] == 1.5
+    assert found["jackfield_dead_letters_total{reason=POISON}"] == 1
+    assert found["jackfield_events_waiting"] == 6
     assert found["jackfield_journal_backlog"] == 2
     assert found["jackfield_journal_pending_seconds"] == 0.25
     assert found["process_resident_memory_bytes"] > 1e6
@@ -123,9 +143,12 @@ def test_invented_method_names_cannot_grow_the_series_without_bound() -> None:
     world = World()
     for number in range(metrics.MAX_METHODS + 50):
         world.broker.on_finished(f"/a.B/M{number}", 0.001, False)
+        world.broker.on_finished(f"/a.B/N{number}", 0.001, True)
     series = [name for name in world.samples() if name.startswith("jackfield_call_seconds_count")]
     assert len(series) == metrics.MAX_METHODS + 1
-    assert world.samples()["jackfield_call_seconds_count{failed=false,method=other}"] == 50
+    assert (
+        world.samples()["jackfield_call_seconds_count{failed=true,method=other}"] == metrics.MAX_METHODS + 50
+    )
 
 
 async def test_the_loop_lag_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:

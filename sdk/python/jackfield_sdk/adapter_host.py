@@ -4,6 +4,7 @@ responses."""
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
@@ -34,9 +35,11 @@ from jackfield_sdk.manifest import own_provides
 if TYPE_CHECKING:
     from jackfield_sdk.runtime import Runtime
 
+logger = logging.getLogger("jackfield_sdk.adapter")
 SERVICE = "jackfield.v1.Adapter"
 # How long a closing bot waits for its calls in flight, in seconds.
 CLOSE_SECONDS = 10.0
+LEASE_LOOK_SECONDS = 1.0
 # Not a parameter of the adapter's methods: it stands in the call.
 IN_CALL = "with_feedback"
 # Work by themselves from send_message.
@@ -69,6 +72,24 @@ class AdapterHost:
         self._adapter.plugin = self._runtime.context
         self._runtime.link.evidence = self
         await self._adapter.setup()
+
+    async def watch(self) -> None:
+        """Closes bots whose lease is half over without a word of the kernel, until cancelled.
+
+        Another process may use their credential soon. The kernel opens them again once it is reached.
+        """
+        while True:
+            await asyncio.sleep(LEASE_LOOK_SECONDS)
+            for name in [name for name, bot in self._bots.items() if not bot.may_act]:
+                async with self._locks.setdefault(name, asyncio.Lock()):
+                    logger.warning(
+                        "the kernel was not reached for half of the lease of bot %s: closing it", name
+                    )
+                    try:
+                        await self._close(name, CloseReason.LEASE_LOST)
+                    except Exception:
+                        # The border to an author's code: the bot is forgotten all the same.
+                        logger.exception("closing bot %s failed", name)
 
     def ages(self) -> list[frame_pb2.Evidence]:
         """How long ago each open bot heard from its platform, where the manifest or `Bot.alive` says that this is known."""

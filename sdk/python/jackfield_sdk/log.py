@@ -8,13 +8,18 @@ import sys
 from datetime import UTC, datetime
 from typing import TextIO
 
+from jackfield_sdk.tracing import current
+
 LONGEST_LINE = 16_384
 # What every record has; everything else on it came from the author's `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class JsonFormatter(logging.Formatter):
-    """One object per record: time, level, logger, message, and the fields of `extra`."""
+    """One object per record: time, level, logger, message, what it is about, and the fields of `extra`.
+
+    Inside a handler, an observer or a served call a line states `trace_id`, `event_id` and `delivery_id`.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, at most 16 KiB; a longer message is cut."""
@@ -24,6 +29,14 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        work = current()
+        if work is not None:
+            about = (
+                ("trace_id", work.trace_id),
+                ("event_id", work.event_id),
+                ("delivery_id", work.delivery_id),
+            )
+            line.update((name, value) for name, value in about if value)
         fields = {key: value for key, value in vars(record).items() if key not in _STANDARD}
         if fields:
             line["fields"] = fields

@@ -19,10 +19,11 @@ from jackfield_sdk.link.deliveries import Lease
 from jackfield_sdk.link.link import Identity, Link, Orphaned, Stopped
 from jackfield_sdk.link.serving import TRACEBACK_BYTES
 from jackfield_sdk.plugin_context import PluginContext
+from jackfield_sdk.tracing import Tracer, Work
 
 if TYPE_CHECKING:
     from jackfield_sdk.adapter_host import AdapterHost
-    from jackfield_sdk.plugin import Plugin
+    from jackfield_sdk.plugin import Handler, Plugin
 
 DRAIN_SECONDS = 10.0
 # How long the kernel may take to confirm the last settles.
@@ -34,7 +35,9 @@ logger = logging.getLogger("jackfield_sdk.runtime")
 class Runtime:
     """Owns the tasks of one run of a plugin. `run` returns the exit code of the process."""
 
-    def __init__(self, plugin: Plugin, bootstrap: Bootstrap, identity: Identity) -> None:
+    def __init__(
+        self, plugin: Plugin, bootstrap: Bootstrap, identity: Identity, tracer: Tracer | None = None
+    ) -> None:
         self._plugin = plugin
         self._ready = asyncio.Event()
         self._finish = asyncio.Event()
@@ -44,19 +47,22 @@ class Runtime:
         self._observable = asyncio.Event()
         self._config = frame_pb2.Config()
         self._hosts: list[AdapterHost] = []
+        self.tracer = tracer
         self.link = Link(bootstrap, identity, plugin.methods(self), self)
+        self.link.serving.tracer = tracer
         self.context = PluginContext(self.link, self._config)
 
     async def run(self) -> int:
         """Stays until the kernel or a signal ends it. 0: in order; 1: the plugin's own setup failed."""
         async with asyncio.TaskGroup() as group:
             connection = group.create_task(self._connect())
-            observer = group.create_task(self._watch())
+            others = [group.create_task(self._watch())]
+            others += [group.create_task(host.watch()) for host in self._hosts]
             try:
                 return await self._live(connection)
             finally:
-                observer.cancel()
-                connection.cancel()
+                for task in (*others, connection):
+                    task.cancel()
 
     def finish(self) -> None:
         """The process was asked to end: tells the kernel, then drains."""
@@ -78,6 +84,22 @@ class Runtime:
         handler = self._plugin.handler_for(delivery.event.type)
         if handler is None:
             return _nack(_unhandled(delivery.event.type))
+        source = delivery.event
+        with Work(
+            source.trace,
+            self.tracer,
+            event_id=source.id,
+            delivery_id=delivery.delivery_id,
+            name="deliver",
+            attributes=_attributes(delivery) if self.tracer is not None else None,
+        ) as work:
+            outcome = await self._handled(lease, handler)
+            if outcome.HasField("nack"):
+                work.failed(outcome.nack.error.reason)
+            return outcome
+
+    async def _handled(self, lease: Lease, handler: Handler) -> frame_pb2.Settle:
+        delivery = lease.delivery
         try:
             event = convert.event_to_plain(delivery.event)
             context = Context(self.link, lease, event, self.context.name)
@@ -183,8 +205,9 @@ class Runtime:
             for _ in range(min(OBSERVED_STEP, len(self._observed))):
                 delivery = self._observed.popleft()
                 event = convert.event_to_plain(delivery.event)
-                for observer in self._plugin.observers_for(event.type):
-                    await _guarded(observer, self.context, event)
+                with Work(event.trace, event_id=event.id):
+                    for observer in self._plugin.observers_for(event.type):
+                        await _guarded(observer, self.context, event)
                 last = delivery.observed_sequence
             self.link.send(frame_pb2.Frame(settle=frame_pb2.Settle(observed_sequence=last)))
 
@@ -204,6 +227,17 @@ async def _guarded(function: Callable[..., Awaitable[object]], *args: object) ->
     except Exception:
         # The border to code that cannot fail a delivery: observers and teardown are logged and passed over.
         logger.exception("%s failed", getattr(function, "__qualname__", function))
+
+
+def _attributes(delivery: frame_pb2.Delivery) -> dict[str, str | int]:
+    return {
+        "jackfield.event.id": delivery.event.id,
+        "jackfield.event.type": delivery.event.type,
+        "jackfield.delivery.id": delivery.delivery_id,
+        "jackfield.attempt": delivery.attempt,
+        "jackfield.rule": delivery.rule_id,
+        "jackfield.bot": delivery.event.bot,
+    }
 
 
 def _nack(error: error_pb2.Error, after: float | None = None) -> frame_pb2.Settle:

@@ -12,6 +12,7 @@ from jackfield_sdk.link.bootstrap import Bootstrap, NotStartedByKernel, read_boo
 from jackfield_sdk.link.link import Identity
 from jackfield_sdk.log import log_to_stderr
 from jackfield_sdk.runtime import Runtime
+from jackfield_sdk.tracing import tracer_for
 
 if TYPE_CHECKING:
     from jackfield_sdk.plugin import Plugin
@@ -38,8 +39,13 @@ def identity_of(plugin: Plugin) -> Identity:
 
 
 async def _serve(plugin: Plugin, bootstrap: Bootstrap) -> int:
-    runtime = Runtime(plugin, bootstrap, identity_of(plugin))
+    tracer = tracer_for(bootstrap.plugin, plugin.version, os.environ)
+    runtime = Runtime(plugin, bootstrap, identity_of(plugin), tracer)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, runtime.finish)
-    return await runtime.run()
+    try:
+        return await runtime.run()
+    finally:
+        if tracer is not None:
+            await asyncio.to_thread(tracer.close)

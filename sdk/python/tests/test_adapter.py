@@ -35,6 +35,7 @@ from jackfield_sdk import (
     Target,
     UnknownBot,
     User,
+    adapter_host,
     convert,
 )
 from jackfield_sdk.testing import FakeKernel
@@ -126,6 +127,30 @@ async def test_a_bot_opens_reports_and_closes_with_its_checkpoint() -> None:
                 await kernel.open_bot("c", {"token": "bad"})
             await kernel.open_bot("d")
         assert adapter.closed == [CloseReason.SHUTDOWN, CloseReason.SHUTDOWN]
+
+
+async def test_a_bot_is_closed_when_the_kernel_was_not_reached_for_half_its_lease(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(adapter_host, "LEASE_LOOK_SECONDS", 0.01)
+    closed = asyncio.Event()
+
+    class Leased(Paper):
+        async def close_bot(self, bot: Bot, reason: CloseReason) -> bytes:
+            closed.set()
+            return await super().close_bot(bot, reason)
+
+    adapter = Leased()
+    async with FakeKernel() as kernel, kernel.running(plugin_of(adapter)) as running:
+        await kernel.open_bot("leased")
+        await kernel.open_bot("free")
+        adapter.bots["leased"].lease_seconds = 0.1
+        await kernel.stop()
+        await asyncio.wait_for(closed.wait(), 10)
+        assert adapter.closed == [CloseReason.LEASE_LOST]
+        await kernel.restart()
+        await running.attached_again(2)
+        assert running.runtime.link.open_bots == {"free"}
 
 
 async def test_published_events_are_complete_durable_and_stored_once() -> None:

@@ -10,6 +10,12 @@ from pathlib import Path
 
 from .cells import Outcome, cells, run
 
+BEGIN, END = "<!-- kill matrix -->", "<!-- end of the kill matrix -->"
+HEADER = (
+    "| victim | dies | load | messages | deaths | lost | repeated | out of order | longest silence | promise held |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+)
+
 
 def main() -> int:
     """Exit code 1 when a promise was broken in any cell."""
@@ -17,6 +23,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="cells whose victim or step contains this")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the outcomes there")
+    parser.add_argument("--page", type=Path, help="put the table between the marks of this page")
     options = parser.parse_args()
     outcomes = []
     for cell in cells():
@@ -25,9 +32,18 @@ def main() -> int:
         outcome = asyncio.run(run(cell, options.seed))
         outcomes.append(outcome)
         print(line(outcome), flush=True)
+    if options.page:
+        put(options.page, [HEADER, *map(line, outcomes)])
     if options.json:
         options.json.write_text(json.dumps([one.as_json() for one in outcomes], indent=1))
     return 0 if all(one.sound for one in outcomes) else 1
+
+
+def put(page: Path, rows: list[str]) -> None:
+    """Replace the table of the page."""
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n" + "\n".join(rows) + f"\n{END}{after}")
 
 
 def line(outcome: Outcome) -> str:

@@ -76,8 +76,8 @@ def cells() -> Iterator[Cell]:
                 yield Cell((victim,), step, 1 if rare else 40)
     yield Cell(("kernel",), "during drain", 1)
     for victim in EVERYTHING:
-        for per_second in (100.0, 0.0):
-            yield Cell((victim,), RANDOM, 0.7, per_second)
+        yield Cell((victim,), RANDOM, 0.7)
+        yield Cell((victim,), RANDOM, 0.7, 0.0, 4_000)
     yield Cell(EVERYTHING, RANDOM, 1.5)
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import Counter
+from collections import Counter, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import TracebackType
 from typing import Any
+
+WINDOW = 16
+"""Updates that may wait for their acknowledgement."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,12 @@ class Client:
     lanes: int = 8
     port: int = 0
     replies: list[tuple[str, int]] = field(default_factory=list)
+    _queue: deque[dict[str, Any]] = field(default_factory=deque)
     _unacknowledged: dict[int, dict[str, Any]] = field(default_factory=dict)
     _said: int = 0
     _writer: asyncio.StreamWriter | None = None
     _server: asyncio.Server | None = None
+    _serving: set[asyncio.Task[None]] = field(default_factory=set)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _last: float = 0.0
     _quiet: float = 0.0
@@ -44,9 +50,15 @@ class Client:
             self._last = time.monotonic()
         self._said += 1
         number = self._said
-        update = {"id": number, "lane": f"lane{number % self.lanes}", "text": str(number)}
-        self._unacknowledged[number] = update
-        self._write(update)
+        self._queue.append({"id": number, "lane": f"lane{number % self.lanes}", "text": str(number)})
+        self._send_more()
+
+    def _send_more(self) -> None:
+        """As platforms do: so many updates at once, the next ones when these are acknowledged."""
+        while self._queue and len(self._unacknowledged) < WINDOW:
+            update = self._queue.popleft()
+            self._unacknowledged[update["id"]] = update
+            self._write(update)
 
     async def talk(self, messages: int, per_second: float) -> None:
         """Say so many messages; 0 per second is as fast as they are acknowledged."""
@@ -56,9 +68,8 @@ class Client:
             self.say()
             if per_second:
                 await asyncio.sleep(max(0.0, started + (number + 1) / per_second - time.monotonic()))
-            elif len(self._unacknowledged) > 256:
-                while len(self._unacknowledged) > 128:
-                    await self._change()
+            while not per_second and self._queue:
+                await self._change()
 
     async def answered(self, seconds: float) -> bool:
         """Wait until every message has an answer; False when that takes too long."""
@@ -78,11 +89,7 @@ class Client:
             if number not in seen:
                 seen.add(number)
                 first.setdefault(lane, []).append(number)
-        wrong = sum(
-            late > soon
-            for numbers in first.values()
-            for late, soon in zip(numbers, numbers[1:], strict=False)
-        )
+        wrong = sum(late > soon for numbers in first.values() for late, soon in pairwise(numbers))
         return Count(
             self._said,
             self._said - len(times),
@@ -99,22 +106,30 @@ class Client:
         if self._writer is not None:
             self._writer.write(json.dumps(line).encode() + b"\n")
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._writer is not None:
             self._writer.close()
         self._writer = writer
         for update in list(self._unacknowledged.values()):
             self._write(update)
-        with suppress(OSError):
-            while line := await reader.readline():
-                self._take(json.loads(line))
-        if self._writer is writer:
-            self._writer = None
-        writer.close()
+        try:
+            with suppress(OSError):
+                while line := await reader.readline():
+                    self._take(json.loads(line))
+        finally:
+            if self._writer is writer:
+                self._writer = None
+            writer.close()
 
     def _take(self, line: dict[str, Any]) -> None:
         if "ack" in line:
             self._unacknowledged.pop(line["ack"], None)
+            self._send_more()
         else:
             now = time.monotonic()
             self._quiet, self._last = max(self._quiet, now - self._last), now
@@ -123,7 +138,7 @@ class Client:
         self._changed.set()
 
     async def __aenter__(self) -> Client:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -132,5 +147,7 @@ class Client:
     ) -> None:
         assert self._server is not None
         self._server.close()
-        if self._writer is not None:
-            self._writer.close()
+        for task in self._serving:
+            task.cancel()
+        if self._serving:
+            await asyncio.wait(self._serving)

@@ -47,7 +47,7 @@ class House:
             "discover": False,
             "metrics": {"enabled": False},
             "plugins": plugins,
-            "limits": {"drain": "2s"},
+            "limits": {"drain": "2s", "crash_starts": 0},
         }
         (folder / "jackfield.yaml").write_text(json.dumps(config))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from .finding import Finding, Surroundings
 from .isolation import isolation
 from .machine import clock, limits, operating_system, python, sqlite
-from .place import data_directory, disk, running_kernel
+from .place import data_directory, disk, journal, running_kernel
 from .ports import configuration_and_ports
 from .survival import survival
 
@@ -18,6 +18,7 @@ CHECKS = (
     sqlite,
     data_directory,
     disk,
+    journal,
     running_kernel,
     survival,
     configuration_and_ports,

@@ -13,6 +13,7 @@ from ...errors import KernelError
 from ...paths import DataPaths, runtime_paths
 from ..client import find_socket, kernel_pid
 from ..failure import Failure
+from ..show import size
 from .finding import Finding, Surroundings
 
 LITTLE_DISK = 1 << 30
@@ -56,6 +57,17 @@ def disk(around: Surroundings) -> Iterator[Finding]:
             "Put the data directory on a local disk: SQLite's journal is not safe on network file systems."
         )
         yield Finding("file system", "fail", kind, remedy)
+
+
+def journal(around: Surroundings) -> Iterator[Finding]:
+    """How much the journal and the blobs take."""
+    paths = DataPaths(around.data)
+    files = [path for path in around.data.glob(f"{paths.journal.name}*") if path.is_file()]
+    if not files:
+        return
+    blobs = [path.stat().st_size for path in paths.blobs.glob("*/sha256-*")]
+    shown = size(sum(path.stat().st_size for path in files))
+    yield Finding("journal", "ok", f"{shown}, and {len(blobs)} blobs with {size(sum(blobs))}")
 
 
 def running_kernel(around: Surroundings) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sqlite3
 import time as clock
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -17,6 +18,7 @@ from jackfield_kernel.journal.sqlite.reader import Reader, failed
 log = logging.getLogger(__name__)
 
 KEEP_BATCH = 5_000
+ERASE_BATCH = 200
 RESTART_SECONDS = 0.5
 MAX_DEATHS = 5
 """So many writers may die over one group; then the group itself is to blame, and its commit fails."""
@@ -137,7 +139,12 @@ class SqliteLog:
         _, reader = self._opened()
         return await reader.run(Reader.entries, bucket, prefix, after, limit, self._time)
 
-    async def trim(self, before: int, keep: Collection[str] = ()) -> int:
+    async def usage(self, prefix: str) -> dict[str, tuple[int, int]]:
+        """See `LogDriver.usage`."""
+        _, reader = self._opened()
+        return await reader.run(Reader.usage, prefix, self._time)
+
+    async def trim(self, before: int, keep: Collection[str] = (), spare: Collection[int] = ()) -> int:
         """See `LogDriver.trim`."""
         writer, _ = self._opened()
         async with self._trimming:
@@ -146,9 +153,26 @@ class SqliteLog:
                 await writer.request("keep", refs[start : start + KEEP_BATCH], start == 0)
             following, total = 1, 0
             while following:
-                following, removed = await writer.request("trim", following, before)
+                following, removed = await writer.request(
+                    "trim", following, before, [+kind for kind in spare]
+                )
                 total += removed
         return total
+
+    async def erase(self, refs: Collection[str], entries: Collection[tuple[str, str]] = ()) -> int:
+        """See `LogDriver.erase`."""
+        writer, _ = self._opened()
+        async with self._trimming:
+            chosen, named, total = list(refs), [tuple(entry) for entry in entries], 0
+            for start in range(0, max(len(chosen), len(named)), ERASE_BATCH):
+                end = start + ERASE_BATCH
+                total += await writer.request("erase", chosen[start:end], named[start:end])
+        return total
+
+    def size(self) -> int:
+        """See `LogDriver.size`."""
+        files = (self._path, self._path.with_name(f"{self._path.name}-wal"))
+        return sum(os.stat(file).st_size for file in files if os.path.exists(file))
 
     async def backup(self, path: Path) -> None:
         """See `LogDriver.backup`."""

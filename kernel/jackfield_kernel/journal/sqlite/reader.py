@@ -126,6 +126,17 @@ class Reader:
         )
         return [(key, Entry(value, version, expires_at)) for key, value, version, expires_at in rows]
 
+    def usage(self, prefix: str, time: float) -> dict[str, tuple[int, int]]:
+        """See `LogDriver.usage`."""
+        end = following(prefix)
+        rows = self._connection.execute(
+            "SELECT bucket, count(*), sum(length(CAST(key AS BLOB)) + length(value)) FROM bucket"
+            f" WHERE bucket >= ? {'' if end is None else 'AND bucket < ?'}"
+            " AND (expires_at <= 0 OR expires_at > ?) GROUP BY bucket",
+            (prefix, *(() if end is None else (end,)), time),
+        )
+        return {bucket: (entries, size) for bucket, entries, size in rows}
+
     def backup(self, target: Path) -> None:
         """Copy on a connection of its own: reads go on beside it."""
         if target.exists():

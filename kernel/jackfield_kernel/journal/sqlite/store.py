@@ -161,8 +161,28 @@ class Store:
             self._connection.execute("DELETE FROM keep")
         self._connection.executemany("INSERT OR IGNORE INTO keep VALUES (?)", [(ref,) for ref in refs])
 
-    def trim(self, first: int, before: int) -> tuple[int, int]:
-        """One short step over at most TRIM_ROWS records.
+    def erase(self, refs: list[str], entries: list[tuple[str, str]]) -> int:
+        """Remove all records of `refs`, and entries, their bytes overwritten in the file; returns how many records went."""
+        connection = self._connection
+        marks = ", ".join("?" * len(refs))
+        connection.execute("PRAGMA secure_delete = ON").fetchall()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            removed: int = connection.execute(f"DELETE FROM log WHERE ref IN ({marks})", refs).rowcount
+            connection.executemany("DELETE FROM bucket WHERE bucket = ? AND key = ?", entries)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        finally:
+            connection.execute("PRAGMA secure_delete = OFF").fetchall()
+        # The write-ahead log still holds the pages as they were; emptied when no reader is in the way.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return removed
+
+    def trim(self, first: int, before: int, spare: list[int]) -> tuple[int, int]:
+        """One short step over at most TRIM_ROWS records; kinds in `spare` stay.
 
         Returns where to go on (0 at the end) and how many went.
         """
@@ -175,9 +195,10 @@ class Store:
             ).fetchone()[0]
             removed = 0
             if last is not None:
+                kinds = f" AND kind NOT IN ({', '.join('?' * len(spare))})" if spare else ""
                 removed = connection.execute(
-                    "DELETE FROM log WHERE seq >= ? AND seq <= ? AND ref NOT IN (SELECT ref FROM keep)",
-                    (first, last),
+                    f"DELETE FROM log WHERE seq >= ? AND seq <= ? AND ref NOT IN (SELECT ref FROM keep){kinds}",
+                    (first, last, *spare),
                 ).rowcount
             connection.execute("COMMIT")
         except BaseException:

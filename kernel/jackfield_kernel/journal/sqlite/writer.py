@@ -8,7 +8,8 @@ Both ways: 4 bytes of length (little endian), then a marshalled tuple. Requests,
 
     ("commit", epoch, number, units, puts, time, wall) -> outcomes
     ("keep", epoch, refs, first)                   -> None
-    ("trim", epoch, first, before)                 -> (next, removed)
+    ("trim", epoch, first, before, spare)          -> (next, removed)
+    ("erase", epoch, refs, entries)                -> removed
 
 Replies: (True, result, seconds) or (False, failure, seconds), `seconds` being the time that the work took
 here. The first message comes unasked: the state after opening, or the failure to open. A failure is (name,
@@ -130,7 +131,12 @@ def open_store(path: str, kernel_pid: int, max_bytes: int, boot: int) -> tuple[s
 
 def serve(channel: Channel, journal: store.Store) -> None:
     """Answer requests until the kernel hangs up."""
-    operations = {"commit": journal.commit, "keep": journal.keep, "trim": journal.trim}
+    operations = {
+        "commit": journal.commit,
+        "keep": journal.keep,
+        "trim": journal.trim,
+        "erase": journal.erase,
+    }
     failed_epoch, failure = -1, ()  # type: tuple[int, Failure]
     dirty = False
     while True:

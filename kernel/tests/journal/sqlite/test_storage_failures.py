@@ -164,3 +164,17 @@ async def test_migrations_run_forward_after_a_backup_and_stand_or_fall_together(
         assert backup.execute("PRAGMA user_version").fetchone() == (1,)
     with pytest.raises(JournalTooNew):
         await SqliteLog(path).open()
+
+
+async def test_what_was_erased_is_not_in_the_files_any_more(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "journal.db")
+    await log.open()
+    words = [f"a word of {name} that nobody may find" for name in ("ann", "bob")]
+    records = tuple(Record(1, word, word.encode() * 20) for word in words)
+    await log.commit([Unit(records)], [Put("box", word, word.encode() * 90) for word in words], 1.0)
+    assert log.size() > 0
+    await log.erase([words[0]], [("box", words[0])])
+    found = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert words[0].encode() not in found
+    assert words[1].encode() in found
+    await log.close()

@@ -85,8 +85,8 @@ class OpenBotRequest(google.protobuf.message.Message):
 
     @property
     def lease_duration(self) -> google.protobuf.duration_pb2.Duration:
-        """How long the bot's lease lasts without renewal. An adapter that has not reached the kernel for half of it stops all
-        platform I/O of the bot.
+        """How long the lease of the bot's credential lasts without renewal. An adapter that has not reached the kernel for half
+        of it stops all platform I/O of the bot. Absent when no key of `bot_config` is marked `unique` and set.
         """
 
     def __init__(

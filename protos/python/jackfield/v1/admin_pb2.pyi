@@ -92,6 +92,38 @@ UPGRADE_STEP_DONE: UpgradeStep.ValueType  # 5
 """The old version is gone."""
 Global___UpgradeStep: typing_extensions.TypeAlias = UpgradeStep
 
+class _LogLevel:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _LogLevelEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_LogLevel.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    LOG_LEVEL_UNSPECIFIED: _LogLevel.ValueType  # 0
+    """Every line."""
+    LOG_LEVEL_DEBUG: _LogLevel.ValueType  # 1
+    """Details for who writes a plugin."""
+    LOG_LEVEL_INFO: _LogLevel.ValueType  # 2
+    """What happened."""
+    LOG_LEVEL_WARNING: _LogLevel.ValueType  # 3
+    """What may need attention."""
+    LOG_LEVEL_ERROR: _LogLevel.ValueType  # 4
+    """What went wrong."""
+
+class LogLevel(_LogLevel, metaclass=_LogLevelEnumTypeWrapper):
+    """Levels of log lines."""
+
+LOG_LEVEL_UNSPECIFIED: LogLevel.ValueType  # 0
+"""Every line."""
+LOG_LEVEL_DEBUG: LogLevel.ValueType  # 1
+"""Details for who writes a plugin."""
+LOG_LEVEL_INFO: LogLevel.ValueType  # 2
+"""What happened."""
+LOG_LEVEL_WARNING: LogLevel.ValueType  # 3
+"""What may need attention."""
+LOG_LEVEL_ERROR: LogLevel.ValueType  # 4
+"""What went wrong."""
+Global___LogLevel: typing_extensions.TypeAlias = LogLevel
+
 @typing.final
 class GetStatusRequest(google.protobuf.message.Message):
     """Ask for the status."""
@@ -176,6 +208,7 @@ class Status(google.protobuf.message.Message):
     BOOT_FIELD_NUMBER: builtins.int
     SETTLED_FIELD_NUMBER: builtins.int
     ADDRESSES_FIELD_NUMBER: builtins.int
+    STORAGE_FIELD_NUMBER: builtins.int
     kernel_version: builtins.str
     """Version of the kernel."""
     pid: builtins.int
@@ -212,6 +245,10 @@ class Status(google.protobuf.message.Message):
     def addresses(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[jackfield.v1.frame_pb2.Address]:
         """Addresses of the kernel itself: metrics and health."""
 
+    @property
+    def storage(self) -> Global___StorageStatus:
+        """What is kept on disk."""
+
     def __init__(
         self,
         *,
@@ -227,11 +264,42 @@ class Status(google.protobuf.message.Message):
         boot: builtins.int = ...,
         settled: builtins.bool = ...,
         addresses: collections.abc.Iterable[jackfield.v1.frame_pb2.Address] | None = ...,
+        storage: Global___StorageStatus | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["bus", b"bus", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["addresses", b"addresses", "boot", b"boot", "bots", b"bots", "bus", b"bus", "data_dir", b"data_dir", "journal", b"journal", "kernel_version", b"kernel_version", "pid", b"pid", "plugins", b"plugins", "problems", b"problems", "settled", b"settled", "start_time", b"start_time"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["bus", b"bus", "start_time", b"start_time", "storage", b"storage"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["addresses", b"addresses", "boot", b"boot", "bots", b"bots", "bus", b"bus", "data_dir", b"data_dir", "journal", b"journal", "kernel_version", b"kernel_version", "pid", b"pid", "plugins", b"plugins", "problems", b"problems", "settled", b"settled", "start_time", b"start_time", "storage", b"storage"]) -> None: ...
 
 Global___Status: typing_extensions.TypeAlias = Status
+
+@typing.final
+class StorageStatus(google.protobuf.message.Message):
+    """What is kept on disk."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    JOURNAL_BYTES_FIELD_NUMBER: builtins.int
+    BLOBS_FIELD_NUMBER: builtins.int
+    BLOB_BYTES_FIELD_NUMBER: builtins.int
+    MAX_BLOB_BYTES_FIELD_NUMBER: builtins.int
+    journal_bytes: builtins.int
+    """Bytes of the journal with its write-ahead log; 0 for one in memory."""
+    blobs: builtins.int
+    """Number of blobs."""
+    blob_bytes: builtins.int
+    """Their bytes."""
+    max_blob_bytes: builtins.int
+    """Most bytes of blobs; 0 for no bound."""
+    def __init__(
+        self,
+        *,
+        journal_bytes: builtins.int = ...,
+        blobs: builtins.int = ...,
+        blob_bytes: builtins.int = ...,
+        max_blob_bytes: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["blob_bytes", b"blob_bytes", "blobs", b"blobs", "journal_bytes", b"journal_bytes", "max_blob_bytes", b"max_blob_bytes"]) -> None: ...
+
+Global___StorageStatus: typing_extensions.TypeAlias = StorageStatus
 
 @typing.final
 class PluginStatus(google.protobuf.message.Message):
@@ -1547,6 +1615,19 @@ class GetEventResponse(google.protobuf.message.Message):
 
     ACCEPTED_FIELD_NUMBER: builtins.int
     RECORDS_FIELD_NUMBER: builtins.int
+    OPEN_FIELD_NUMBER: builtins.int
+    WAITING_FIELD_NUMBER: builtins.int
+    DUPLICATES_FIELD_NUMBER: builtins.int
+    MERGED_INTO_FIELD_NUMBER: builtins.int
+    DEAD_LETTERS_FIELD_NUMBER: builtins.int
+    PARENT_FIELD_NUMBER: builtins.int
+    CHILDREN_FIELD_NUMBER: builtins.int
+    waiting: builtins.str
+    """Why it is not routed yet. Empty when it is."""
+    duplicates: builtins.int
+    """How often it was published again and ignored, since the kernel started; counted for the last 1,000 such events."""
+    merged_into: builtins.str
+    """Id of the delivery that it was merged into. Empty when it was not."""
     @property
     def accepted(self) -> jackfield.v1.journal_pb2.AcceptedRecord:
         """The event."""
@@ -1555,16 +1636,81 @@ class GetEventResponse(google.protobuf.message.Message):
     def records(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___StoryRecord]:
         """What followed, in order."""
 
+    @property
+    def open(self) -> Global___OpenDelivery:
+        """Its delivery that is not terminal yet, as it stands now; none for a settled event."""
+
+    @property
+    def dead_letters(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Ids of its dead letters that can still be replayed."""
+
+    @property
+    def parent(self) -> Global___EventSummary:
+        """The event whose handling emitted this one."""
+
+    @property
+    def children(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___EventSummary]:
+        """Events that its handling emitted, in order."""
+
     def __init__(
         self,
         *,
         accepted: jackfield.v1.journal_pb2.AcceptedRecord | None = ...,
         records: collections.abc.Iterable[Global___StoryRecord] | None = ...,
+        open: Global___OpenDelivery | None = ...,
+        waiting: builtins.str = ...,
+        duplicates: builtins.int = ...,
+        merged_into: builtins.str = ...,
+        dead_letters: collections.abc.Iterable[builtins.str] | None = ...,
+        parent: Global___EventSummary | None = ...,
+        children: collections.abc.Iterable[Global___EventSummary] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["accepted", b"accepted"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accepted", b"accepted", "records", b"records"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["accepted", b"accepted", "open", b"open", "parent", b"parent"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["accepted", b"accepted", "children", b"children", "dead_letters", b"dead_letters", "duplicates", b"duplicates", "merged_into", b"merged_into", "open", b"open", "parent", b"parent", "records", b"records", "waiting", b"waiting"]) -> None: ...
 
 Global___GetEventResponse: typing_extensions.TypeAlias = GetEventResponse
+
+@typing.final
+class OpenDelivery(google.protobuf.message.Message):
+    """A delivery that is not terminal."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DELIVERY_ID_FIELD_NUMBER: builtins.int
+    HANDLER_FIELD_NUMBER: builtins.int
+    RULE_ID_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    CRASHES_FIELD_NUMBER: builtins.int
+    AHEAD_FIELD_NUMBER: builtins.int
+    delivery_id: builtins.str
+    """Its id."""
+    handler: builtins.str
+    """Its handler."""
+    rule_id: builtins.str
+    """Id of its rule."""
+    state: builtins.str
+    """READY, LEASED, WAITING (in back-off), MERGING (its window is open) or ENDING (its outcome is being written)."""
+    attempt: builtins.int
+    """Attempts that failed."""
+    crashes: builtins.int
+    """Sessions that ended while they held it."""
+    ahead: builtins.int
+    """Deliveries of its lane that come before it, the running one included."""
+    def __init__(
+        self,
+        *,
+        delivery_id: builtins.str = ...,
+        handler: builtins.str = ...,
+        rule_id: builtins.str = ...,
+        state: builtins.str = ...,
+        attempt: builtins.int = ...,
+        crashes: builtins.int = ...,
+        ahead: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["ahead", b"ahead", "attempt", b"attempt", "crashes", b"crashes", "delivery_id", b"delivery_id", "handler", b"handler", "rule_id", b"rule_id", "state", b"state"]) -> None: ...
+
+Global___OpenDelivery: typing_extensions.TypeAlias = OpenDelivery
 
 @typing.final
 class StoryRecord(google.protobuf.message.Message):
@@ -1577,6 +1723,7 @@ class StoryRecord(google.protobuf.message.Message):
     CALL_FIELD_NUMBER: builtins.int
     OUTCOME_FIELD_NUMBER: builtins.int
     MERGED_FIELD_NUMBER: builtins.int
+    REPLAYED_FIELD_NUMBER: builtins.int
     sequence: builtins.int
     """Position in the log."""
     @property
@@ -1595,6 +1742,10 @@ class StoryRecord(google.protobuf.message.Message):
     def merged(self) -> jackfield.v1.journal_pb2.MergedRecord:
         """Deliveries that went into one."""
 
+    @property
+    def replayed(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Its dead letter was replayed at this journal time: it came back as a fresh delivery."""
+
     def __init__(
         self,
         *,
@@ -1603,10 +1754,11 @@ class StoryRecord(google.protobuf.message.Message):
         call: jackfield.v1.journal_pb2.CallRecord | None = ...,
         outcome: jackfield.v1.journal_pb2.OutcomeRecord | None = ...,
         merged: jackfield.v1.journal_pb2.MergedRecord | None = ...,
+        replayed: google.protobuf.timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["call", b"call", "merged", b"merged", "outcome", b"outcome", "record", b"record", "routed", b"routed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["call", b"call", "merged", b"merged", "outcome", b"outcome", "record", b"record", "routed", b"routed", "sequence", b"sequence"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["record", b"record"]) -> typing.Literal["routed", "call", "outcome", "merged"] | None: ...
+    def HasField(self, field_name: typing.Literal["call", b"call", "merged", b"merged", "outcome", b"outcome", "record", b"record", "replayed", b"replayed", "routed", b"routed"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["call", b"call", "merged", b"merged", "outcome", b"outcome", "record", b"record", "replayed", b"replayed", "routed", b"routed", "sequence", b"sequence"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["record", b"record"]) -> typing.Literal["routed", "call", "outcome", "merged", "replayed"] | None: ...
 
 Global___StoryRecord: typing_extensions.TypeAlias = StoryRecord
 
@@ -1938,3 +2090,384 @@ class AdminSendMessageResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["message_id", b"message_id"]) -> None: ...
 
 Global___AdminSendMessageResponse: typing_extensions.TypeAlias = AdminSendMessageResponse
+
+@typing.final
+class ReadLogsRequest(google.protobuf.message.Message):
+    """Read logs."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PLUGIN_FIELD_NUMBER: builtins.int
+    LINES_FIELD_NUMBER: builtins.int
+    FOLLOW_FIELD_NUMBER: builtins.int
+    LEVEL_FIELD_NUMBER: builtins.int
+    TRACE_ID_FIELD_NUMBER: builtins.int
+    EVENT_ID_FIELD_NUMBER: builtins.int
+    plugin: builtins.str
+    """Plugin whose log file is read. Empty: the kernel's log, with the lines of all plugins as far as none wrote too fast."""
+    lines: builtins.int
+    """Matching lines to begin with, default 50, at most 10,000. At most the last 16 MiB of the log are looked at."""
+    follow: builtins.bool
+    """Go on with new lines until the caller ends the stream."""
+    level: Global___LogLevel.ValueType
+    """Only lines of this level or above."""
+    trace_id: builtins.str
+    """Only lines of this trace id. Empty: all."""
+    event_id: builtins.str
+    """Only lines about the event with this id, or with an id that begins so. Empty: all."""
+    def __init__(
+        self,
+        *,
+        plugin: builtins.str = ...,
+        lines: builtins.int = ...,
+        follow: builtins.bool = ...,
+        level: Global___LogLevel.ValueType = ...,
+        trace_id: builtins.str = ...,
+        event_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["event_id", b"event_id", "follow", b"follow", "level", b"level", "lines", b"lines", "plugin", b"plugin", "trace_id", b"trace_id"]) -> None: ...
+
+Global___ReadLogsRequest: typing_extensions.TypeAlias = ReadLogsRequest
+
+@typing.final
+class ReadLogsResponse(google.protobuf.message.Message):
+    """Log lines, oldest first."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: builtins.int
+    @property
+    def entries(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___LogEntry]:
+        """They."""
+
+    def __init__(
+        self,
+        *,
+        entries: collections.abc.Iterable[Global___LogEntry] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["entries", b"entries"]) -> None: ...
+
+Global___ReadLogsResponse: typing_extensions.TypeAlias = ReadLogsResponse
+
+@typing.final
+class LogEntry(google.protobuf.message.Message):
+    """One line of a log. All texts are safe to print: control characters are spelled out."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: builtins.int
+    LEVEL_FIELD_NUMBER: builtins.int
+    PLUGIN_FIELD_NUMBER: builtins.int
+    LOGGER_FIELD_NUMBER: builtins.int
+    MESSAGE_FIELD_NUMBER: builtins.int
+    TRACE_ID_FIELD_NUMBER: builtins.int
+    EVENT_ID_FIELD_NUMBER: builtins.int
+    DELIVERY_ID_FIELD_NUMBER: builtins.int
+    FIELDS_FIELD_NUMBER: builtins.int
+    level: Global___LogLevel.ValueType
+    """Its level; INFO for plain text."""
+    plugin: builtins.str
+    """Id of the plugin that wrote it. Empty for the kernel."""
+    logger: builtins.str
+    """Name of the logger. Empty for plain text."""
+    message: builtins.str
+    """What it says."""
+    trace_id: builtins.str
+    """Trace it belongs to. Empty for none."""
+    event_id: builtins.str
+    """Event it is about. Empty for none."""
+    delivery_id: builtins.str
+    """Delivery it is about. Empty for none."""
+    @property
+    def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When. Absent for a line of plain text."""
+
+    @property
+    def fields(self) -> google.protobuf.struct_pb2.Struct:
+        """Everything else that the line states, by name."""
+
+    def __init__(
+        self,
+        *,
+        time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        level: Global___LogLevel.ValueType = ...,
+        plugin: builtins.str = ...,
+        logger: builtins.str = ...,
+        message: builtins.str = ...,
+        trace_id: builtins.str = ...,
+        event_id: builtins.str = ...,
+        delivery_id: builtins.str = ...,
+        fields: google.protobuf.struct_pb2.Struct | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["fields", b"fields", "time", b"time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["delivery_id", b"delivery_id", "event_id", b"event_id", "fields", b"fields", "level", b"level", "logger", b"logger", "message", b"message", "plugin", b"plugin", "time", b"time", "trace_id", b"trace_id"]) -> None: ...
+
+Global___LogEntry: typing_extensions.TypeAlias = LogEntry
+
+@typing.final
+class ListAuditRequest(google.protobuf.message.Message):
+    """List the audit trail."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LIMIT_FIELD_NUMBER: builtins.int
+    SINCE_FIELD_NUMBER: builtins.int
+    PLUGIN_FIELD_NUMBER: builtins.int
+    DENIED_FIELD_NUMBER: builtins.int
+    BEFORE_FIELD_NUMBER: builtins.int
+    limit: builtins.int
+    """At most so many, default 50, at most 1,000."""
+    plugin: builtins.str
+    """Only what this plugin did, or what was done to it. Empty: all."""
+    denied: builtins.bool
+    """Only what was refused."""
+    before: builtins.int
+    """Only entries before this position, from `next`."""
+    @property
+    def since(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Only entries at this journal time or later. Absent: all that retention kept."""
+
+    def __init__(
+        self,
+        *,
+        limit: builtins.int = ...,
+        since: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        plugin: builtins.str = ...,
+        denied: builtins.bool = ...,
+        before: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["since", b"since"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["before", b"before", "denied", b"denied", "limit", b"limit", "plugin", b"plugin", "since", b"since"]) -> None: ...
+
+Global___ListAuditRequest: typing_extensions.TypeAlias = ListAuditRequest
+
+@typing.final
+class ListAuditResponse(google.protobuf.message.Message):
+    """The audit trail."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: builtins.int
+    NEXT_FIELD_NUMBER: builtins.int
+    next: builtins.int
+    """Give it as `before` to go on; 0 at the end."""
+    @property
+    def entries(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___AuditEntry]:
+        """Newest first."""
+
+    def __init__(
+        self,
+        *,
+        entries: collections.abc.Iterable[Global___AuditEntry] | None = ...,
+        next: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["entries", b"entries", "next", b"next"]) -> None: ...
+
+Global___ListAuditResponse: typing_extensions.TypeAlias = ListAuditResponse
+
+@typing.final
+class AuditEntry(google.protobuf.message.Message):
+    """Somebody did something, or was refused."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: builtins.int
+    TIME_FIELD_NUMBER: builtins.int
+    ACTOR_FIELD_NUMBER: builtins.int
+    ACTION_FIELD_NUMBER: builtins.int
+    SUBJECT_FIELD_NUMBER: builtins.int
+    ALLOWED_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
+    EVENT_ID_FIELD_NUMBER: builtins.int
+    sequence: builtins.int
+    """Position in the log."""
+    actor: builtins.str
+    """Who: a plugin's id, or `operator` for what came by Admin."""
+    action: builtins.str
+    """What: `/package.Service/Method`."""
+    subject: builtins.str
+    """To what: bot or plugin called, plugin, bot or rule changed."""
+    allowed: builtins.bool
+    """False when it was refused."""
+    reason: builtins.str
+    """The grant that was missing, or the reason of the error that it ended with. Empty when all went well."""
+    count: builtins.int
+    """How many alike this entry stands for, above 1 when they came too fast to be written one by one."""
+    event_id: builtins.str
+    """Event under whose delivery the call was made. Empty outside deliveries."""
+    @property
+    def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Journal time."""
+
+    def __init__(
+        self,
+        *,
+        sequence: builtins.int = ...,
+        time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        actor: builtins.str = ...,
+        action: builtins.str = ...,
+        subject: builtins.str = ...,
+        allowed: builtins.bool = ...,
+        reason: builtins.str = ...,
+        count: builtins.int = ...,
+        event_id: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["time", b"time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["action", b"action", "actor", b"actor", "allowed", b"allowed", "count", b"count", "event_id", b"event_id", "reason", b"reason", "sequence", b"sequence", "subject", b"subject", "time", b"time"]) -> None: ...
+
+Global___AuditEntry: typing_extensions.TypeAlias = AuditEntry
+
+@typing.final
+class GetFiguresRequest(google.protobuf.message.Message):
+    """Measure."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PROCESSES_FIELD_NUMBER: builtins.int
+    METRICS_FIELD_NUMBER: builtins.int
+    processes: builtins.bool
+    """Also the processes of plugins, which takes some milliseconds."""
+    metrics: builtins.bool
+    """Also all metrics, as text."""
+    def __init__(
+        self,
+        *,
+        processes: builtins.bool = ...,
+        metrics: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["metrics", b"metrics", "processes", b"processes"]) -> None: ...
+
+Global___GetFiguresRequest: typing_extensions.TypeAlias = GetFiguresRequest
+
+@typing.final
+class GetFiguresResponse(google.protobuf.message.Message):
+    """Figures of this moment. Those that count begin with the kernel."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: builtins.int
+    PLUGINS_FIELD_NUMBER: builtins.int
+    KERNEL_CPU_SECONDS_FIELD_NUMBER: builtins.int
+    KERNEL_MEMORY_BYTES_FIELD_NUMBER: builtins.int
+    LOOP_LAG_SECONDS_FIELD_NUMBER: builtins.int
+    COMMIT_SECONDS_FIELD_NUMBER: builtins.int
+    JOURNAL_BACKLOG_FIELD_NUMBER: builtins.int
+    JOURNAL_BYTES_FIELD_NUMBER: builtins.int
+    BLOB_BYTES_FIELD_NUMBER: builtins.int
+    LAST_SEQUENCE_FIELD_NUMBER: builtins.int
+    CALLS_FIELD_NUMBER: builtins.int
+    METRICS_FIELD_NUMBER: builtins.int
+    kernel_cpu_seconds: builtins.float
+    """CPU time of the kernel, its journal's writer and its fork server, in seconds."""
+    kernel_memory_bytes: builtins.int
+    """Resident memory of the same, in bytes."""
+    loop_lag_seconds: builtins.float
+    """How late the event loop ran what was due, at the last look, in seconds."""
+    commit_seconds: builtins.float
+    """What the storage needed for the last group, in seconds."""
+    journal_backlog: builtins.int
+    """Units that wait for their group."""
+    journal_bytes: builtins.int
+    """Size of the journal's files, in bytes."""
+    blob_bytes: builtins.int
+    """Blobs, in bytes; as of the last minute."""
+    last_sequence: builtins.int
+    """Position of the last record."""
+    calls: builtins.int
+    """Calls that ended."""
+    metrics: builtins.str
+    """Prometheus' text format. Empty unless asked for."""
+    @property
+    def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When they were taken, by the wall clock."""
+
+    @property
+    def plugins(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___PluginFigures]:
+        """One entry per plugin, by id."""
+
+    def __init__(
+        self,
+        *,
+        time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        plugins: collections.abc.Iterable[Global___PluginFigures] | None = ...,
+        kernel_cpu_seconds: builtins.float = ...,
+        kernel_memory_bytes: builtins.int = ...,
+        loop_lag_seconds: builtins.float = ...,
+        commit_seconds: builtins.float = ...,
+        journal_backlog: builtins.int = ...,
+        journal_bytes: builtins.int = ...,
+        blob_bytes: builtins.int = ...,
+        last_sequence: builtins.int = ...,
+        calls: builtins.int = ...,
+        metrics: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["time", b"time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["blob_bytes", b"blob_bytes", "calls", b"calls", "commit_seconds", b"commit_seconds", "journal_backlog", b"journal_backlog", "journal_bytes", b"journal_bytes", "kernel_cpu_seconds", b"kernel_cpu_seconds", "kernel_memory_bytes", b"kernel_memory_bytes", "last_sequence", b"last_sequence", "loop_lag_seconds", b"loop_lag_seconds", "metrics", b"metrics", "plugins", b"plugins", "time", b"time"]) -> None: ...
+
+Global___GetFiguresResponse: typing_extensions.TypeAlias = GetFiguresResponse
+
+@typing.final
+class PluginFigures(google.protobuf.message.Message):
+    """Figures of one plugin."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    CPU_SECONDS_FIELD_NUMBER: builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: builtins.int
+    PROCESSES_FIELD_NUMBER: builtins.int
+    DONE_FIELD_NUMBER: builtins.int
+    WAITING_FIELD_NUMBER: builtins.int
+    LEASED_FIELD_NUMBER: builtins.int
+    OLDEST_FIELD_NUMBER: builtins.int
+    LANES_FIELD_NUMBER: builtins.int
+    OUTBOX_FIELD_NUMBER: builtins.int
+    OBSERVER_LAG_FIELD_NUMBER: builtins.int
+    RESTARTS_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Its id."""
+    cpu_seconds: builtins.float
+    """CPU time of its process tree, in seconds. 0 unless asked for."""
+    memory_bytes: builtins.int
+    """Resident memory of its process tree, in bytes. 0 unless asked for."""
+    processes: builtins.int
+    """Processes of its tree. 0 unless asked for."""
+    done: builtins.int
+    """Deliveries handled."""
+    waiting: builtins.int
+    """Deliveries that wait for it."""
+    leased: builtins.int
+    """Deliveries at it."""
+    lanes: builtins.int
+    """Lanes with something waiting or leased."""
+    outbox: builtins.int
+    """Calls that wait for it."""
+    observer_lag: builtins.int
+    """Records that it is behind as an observer."""
+    restarts: builtins.int
+    """Restarts."""
+    @property
+    def oldest(self) -> google.protobuf.duration_pb2.Duration:
+        """Age of the oldest delivery that waits for it or is at it."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        cpu_seconds: builtins.float = ...,
+        memory_bytes: builtins.int = ...,
+        processes: builtins.int = ...,
+        done: builtins.int = ...,
+        waiting: builtins.int = ...,
+        leased: builtins.int = ...,
+        oldest: google.protobuf.duration_pb2.Duration | None = ...,
+        lanes: builtins.int = ...,
+        outbox: builtins.int = ...,
+        observer_lag: builtins.int = ...,
+        restarts: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["oldest", b"oldest"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cpu_seconds", b"cpu_seconds", "done", b"done", "lanes", b"lanes", "leased", b"leased", "memory_bytes", b"memory_bytes", "name", b"name", "observer_lag", b"observer_lag", "oldest", b"oldest", "outbox", b"outbox", "processes", b"processes", "restarts", b"restarts", "waiting", b"waiting"]) -> None: ...
+
+Global___PluginFigures: typing_extensions.TypeAlias = PluginFigures

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from jackfield.v1 import admin_pb2 as jackfield_dot_v1_dot_admin__pb2
+from jackfield.v1 import admin_state_pb2 as jackfield_dot_v1_dot_admin__state__pb2
 
 GRPC_GENERATED_VERSION = '1.72.2'
 GRPC_VERSION = grpc.__version__
@@ -186,6 +187,21 @@ class AdminStub(object):
                 request_serializer=jackfield_dot_v1_dot_admin__pb2.DiscardDeadLettersRequest.SerializeToString,
                 response_deserializer=jackfield_dot_v1_dot_admin__pb2.DiscardDeadLettersResponse.FromString,
                 _registered_method=True)
+        self.ReadLogs = channel.unary_stream(
+                '/jackfield.v1.Admin/ReadLogs',
+                request_serializer=jackfield_dot_v1_dot_admin__pb2.ReadLogsRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__pb2.ReadLogsResponse.FromString,
+                _registered_method=True)
+        self.ListAudit = channel.unary_unary(
+                '/jackfield.v1.Admin/ListAudit',
+                request_serializer=jackfield_dot_v1_dot_admin__pb2.ListAuditRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__pb2.ListAuditResponse.FromString,
+                _registered_method=True)
+        self.GetFigures = channel.unary_unary(
+                '/jackfield.v1.Admin/GetFigures',
+                request_serializer=jackfield_dot_v1_dot_admin__pb2.GetFiguresRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__pb2.GetFiguresResponse.FromString,
+                _registered_method=True)
         self.CheckConfig = channel.unary_unary(
                 '/jackfield.v1.Admin/CheckConfig',
                 request_serializer=jackfield_dot_v1_dot_admin__pb2.CheckConfigRequest.SerializeToString,
@@ -195,6 +211,66 @@ class AdminStub(object):
                 '/jackfield.v1.Admin/SendMessage',
                 request_serializer=jackfield_dot_v1_dot_admin__pb2.AdminSendMessageRequest.SerializeToString,
                 response_deserializer=jackfield_dot_v1_dot_admin__pb2.AdminSendMessageResponse.FromString,
+                _registered_method=True)
+        self.SetSecret = channel.unary_unary(
+                '/jackfield.v1.Admin/SetSecret',
+                request_serializer=jackfield_dot_v1_dot_admin__state__pb2.SetSecretRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__state__pb2.SetSecretResponse.FromString,
+                _registered_method=True)
+        self.ListSecrets = channel.unary_unary(
+                '/jackfield.v1.Admin/ListSecrets',
+                request_serializer=jackfield_dot_v1_dot_admin__state__pb2.ListSecretsRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__state__pb2.ListSecretsResponse.FromString,
+                _registered_method=True)
+        self.RemoveSecret = channel.unary_unary(
+                '/jackfield.v1.Admin/RemoveSecret',
+                request_serializer=jackfield_dot_v1_dot_admin__state__pb2.RemoveSecretRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__state__pb2.RemoveSecretResponse.FromString,
+                _registered_method=True)
+        self.RotateSecretKey = channel.unary_unary(
+                '/jackfield.v1.Admin/RotateSecretKey',
+                request_serializer=jackfield_dot_v1_dot_admin__state__pb2.RotateSecretKeyRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__state__pb2.RotateSecretKeyResponse.FromString,
+                _registered_method=True)
+        self.ListKvNamespaces = channel.unary_unary(
+                '/jackfield.v1.Admin/ListKvNamespaces',
+                request_serializer=jackfield_dot_v1_dot_admin__state__pb2.ListKvNamespacesRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__state__pb2.ListKvNamespacesResponse.FromString,
+                _registered_method=True)
+        self.ListKv = channel.unary_unary(
+                '/jackfield.v1.Admin/ListKv',
+                request_serializer=jackfield_dot_v1_dot_admin__state__pb2.ListKvRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__state__pb2.ListKvResponse.FromString,
+                _registered_method=True)
+        self.GetKv = channel.unary_unary(
+                '/jackfield.v1.Admin/GetKv',
+                request_serializer=jackfield_dot_v1_dot_admin__state__pb2.GetKvRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__state__pb2.GetKvResponse.FromString,
+                _registered_method=True)
+        self.SetKv = channel.unary_unary(
+                '/jackfield.v1.Admin/SetKv',
+                request_serializer=jackfield_dot_v1_dot_admin__state__pb2.SetKvRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__state__pb2.SetKvResponse.FromString,
+                _registered_method=True)
+        self.DeleteKv = channel.unary_unary(
+                '/jackfield.v1.Admin/DeleteKv',
+                request_serializer=jackfield_dot_v1_dot_admin__state__pb2.DeleteKvRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__state__pb2.DeleteKvResponse.FromString,
+                _registered_method=True)
+        self.Backup = channel.unary_stream(
+                '/jackfield.v1.Admin/Backup',
+                request_serializer=jackfield_dot_v1_dot_admin__state__pb2.BackupRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__state__pb2.BackupResponse.FromString,
+                _registered_method=True)
+        self.ForgetUser = channel.unary_unary(
+                '/jackfield.v1.Admin/ForgetUser',
+                request_serializer=jackfield_dot_v1_dot_admin__state__pb2.ForgetUserRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__state__pb2.ForgetUserResponse.FromString,
+                _registered_method=True)
+        self.Resume = channel.unary_unary(
+                '/jackfield.v1.Admin/Resume',
+                request_serializer=jackfield_dot_v1_dot_admin__state__pb2.ResumeRequest.SerializeToString,
+                response_deserializer=jackfield_dot_v1_dot_admin__state__pb2.ResumeResponse.FromString,
                 _registered_method=True)
 
 
@@ -416,6 +492,28 @@ class AdminServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadLogs(self, request, context):
+        """Lines of the kernel's own log, which holds those of the plugins too, or of one plugin's; then new ones when `follow`. Read-only.
+        NOT_FOUND for an unknown plugin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAudit(self, request, context):
+        """Who did what, newest first: calls of plugins, denials, acts of the operator. Read-only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFigures(self, request, context):
+        """What plugins and kernel use and how far behind they are, measured when asked. Read-only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CheckConfig(self, request, context):
         """Every configuration value with its origin, and what is wrong. Read-only.
         """
@@ -428,6 +526,90 @@ class AdminServicer(object):
         `SendMessageRequest` is the adapter's.
         buf:lint:ignore RPC_REQUEST_STANDARD_NAME
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetSecret(self, request, context):
+        """Set a secret, or replace it; whoever uses it gets the new value. INVALID_ARGUMENT, QUOTA_EXCEEDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSecrets(self, request, context):
+        """List secrets without their values. Read-only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveSecret(self, request, context):
+        """Remove a secret. NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateSecretKey(self, request, context):
+        """Make a new key and seal every secret with it. CONFIG_PINNED when the key comes from the environment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListKvNamespaces(self, request, context):
+        """List the namespaces of plugins with how full they are. Read-only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListKv(self, request, context):
+        """List a plugin's entries. Read-only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetKv(self, request, context):
+        """One entry of a plugin. NOT_FOUND. Read-only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetKv(self, request, context):
+        """Write an entry of a plugin, which sees it as its own. NOT_FOUND, CONFLICT, CONTENT_TOO_LARGE, QUOTA_EXCEEDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteKv(self, request, context):
+        """Delete an entry of a plugin. NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Backup(self, request, context):
+        """Write a copy of journal, blobs and files while everything goes on. CONFLICT when the directory exists.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForgetUser(self, request, context):
+        """Erase what the journal, blobs, dead letters and entries hold of one person, and ask plugins to do the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Resume(self, request, context):
+        """End a hold: the kernel leases deliveries again. NOT_FOUND when there is no such hold.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -586,6 +768,21 @@ def add_AdminServicer_to_server(servicer, server):
                     request_deserializer=jackfield_dot_v1_dot_admin__pb2.DiscardDeadLettersRequest.FromString,
                     response_serializer=jackfield_dot_v1_dot_admin__pb2.DiscardDeadLettersResponse.SerializeToString,
             ),
+            'ReadLogs': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadLogs,
+                    request_deserializer=jackfield_dot_v1_dot_admin__pb2.ReadLogsRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__pb2.ReadLogsResponse.SerializeToString,
+            ),
+            'ListAudit': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAudit,
+                    request_deserializer=jackfield_dot_v1_dot_admin__pb2.ListAuditRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__pb2.ListAuditResponse.SerializeToString,
+            ),
+            'GetFigures': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFigures,
+                    request_deserializer=jackfield_dot_v1_dot_admin__pb2.GetFiguresRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__pb2.GetFiguresResponse.SerializeToString,
+            ),
             'CheckConfig': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckConfig,
                     request_deserializer=jackfield_dot_v1_dot_admin__pb2.CheckConfigRequest.FromString,
@@ -595,6 +792,66 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.SendMessage,
                     request_deserializer=jackfield_dot_v1_dot_admin__pb2.AdminSendMessageRequest.FromString,
                     response_serializer=jackfield_dot_v1_dot_admin__pb2.AdminSendMessageResponse.SerializeToString,
+            ),
+            'SetSecret': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetSecret,
+                    request_deserializer=jackfield_dot_v1_dot_admin__state__pb2.SetSecretRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__state__pb2.SetSecretResponse.SerializeToString,
+            ),
+            'ListSecrets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSecrets,
+                    request_deserializer=jackfield_dot_v1_dot_admin__state__pb2.ListSecretsRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__state__pb2.ListSecretsResponse.SerializeToString,
+            ),
+            'RemoveSecret': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveSecret,
+                    request_deserializer=jackfield_dot_v1_dot_admin__state__pb2.RemoveSecretRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__state__pb2.RemoveSecretResponse.SerializeToString,
+            ),
+            'RotateSecretKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateSecretKey,
+                    request_deserializer=jackfield_dot_v1_dot_admin__state__pb2.RotateSecretKeyRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__state__pb2.RotateSecretKeyResponse.SerializeToString,
+            ),
+            'ListKvNamespaces': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListKvNamespaces,
+                    request_deserializer=jackfield_dot_v1_dot_admin__state__pb2.ListKvNamespacesRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__state__pb2.ListKvNamespacesResponse.SerializeToString,
+            ),
+            'ListKv': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListKv,
+                    request_deserializer=jackfield_dot_v1_dot_admin__state__pb2.ListKvRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__state__pb2.ListKvResponse.SerializeToString,
+            ),
+            'GetKv': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetKv,
+                    request_deserializer=jackfield_dot_v1_dot_admin__state__pb2.GetKvRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__state__pb2.GetKvResponse.SerializeToString,
+            ),
+            'SetKv': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetKv,
+                    request_deserializer=jackfield_dot_v1_dot_admin__state__pb2.SetKvRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__state__pb2.SetKvResponse.SerializeToString,
+            ),
+            'DeleteKv': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteKv,
+                    request_deserializer=jackfield_dot_v1_dot_admin__state__pb2.DeleteKvRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__state__pb2.DeleteKvResponse.SerializeToString,
+            ),
+            'Backup': grpc.unary_stream_rpc_method_handler(
+                    servicer.Backup,
+                    request_deserializer=jackfield_dot_v1_dot_admin__state__pb2.BackupRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__state__pb2.BackupResponse.SerializeToString,
+            ),
+            'ForgetUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetUser,
+                    request_deserializer=jackfield_dot_v1_dot_admin__state__pb2.ForgetUserRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__state__pb2.ForgetUserResponse.SerializeToString,
+            ),
+            'Resume': grpc.unary_unary_rpc_method_handler(
+                    servicer.Resume,
+                    request_deserializer=jackfield_dot_v1_dot_admin__state__pb2.ResumeRequest.FromString,
+                    response_serializer=jackfield_dot_v1_dot_admin__state__pb2.ResumeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1420,6 +1677,87 @@ class Admin(object):
             _registered_method=True)
 
     @staticmethod
+    def ReadLogs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/jackfield.v1.Admin/ReadLogs',
+            jackfield_dot_v1_dot_admin__pb2.ReadLogsRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__pb2.ReadLogsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jackfield.v1.Admin/ListAudit',
+            jackfield_dot_v1_dot_admin__pb2.ListAuditRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__pb2.ListAuditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFigures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jackfield.v1.Admin/GetFigures',
+            jackfield_dot_v1_dot_admin__pb2.GetFiguresRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__pb2.GetFiguresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CheckConfig(request,
             target,
             options=(),
@@ -1463,6 +1801,330 @@ class Admin(object):
             '/jackfield.v1.Admin/SendMessage',
             jackfield_dot_v1_dot_admin__pb2.AdminSendMessageRequest.SerializeToString,
             jackfield_dot_v1_dot_admin__pb2.AdminSendMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetSecret(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jackfield.v1.Admin/SetSecret',
+            jackfield_dot_v1_dot_admin__state__pb2.SetSecretRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__state__pb2.SetSecretResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSecrets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jackfield.v1.Admin/ListSecrets',
+            jackfield_dot_v1_dot_admin__state__pb2.ListSecretsRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__state__pb2.ListSecretsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveSecret(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jackfield.v1.Admin/RemoveSecret',
+            jackfield_dot_v1_dot_admin__state__pb2.RemoveSecretRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__state__pb2.RemoveSecretResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateSecretKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jackfield.v1.Admin/RotateSecretKey',
+            jackfield_dot_v1_dot_admin__state__pb2.RotateSecretKeyRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__state__pb2.RotateSecretKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListKvNamespaces(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jackfield.v1.Admin/ListKvNamespaces',
+            jackfield_dot_v1_dot_admin__state__pb2.ListKvNamespacesRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__state__pb2.ListKvNamespacesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListKv(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jackfield.v1.Admin/ListKv',
+            jackfield_dot_v1_dot_admin__state__pb2.ListKvRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__state__pb2.ListKvResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetKv(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jackfield.v1.Admin/GetKv',
+            jackfield_dot_v1_dot_admin__state__pb2.GetKvRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__state__pb2.GetKvResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetKv(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jackfield.v1.Admin/SetKv',
+            jackfield_dot_v1_dot_admin__state__pb2.SetKvRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__state__pb2.SetKvResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteKv(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jackfield.v1.Admin/DeleteKv',
+            jackfield_dot_v1_dot_admin__state__pb2.DeleteKvRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__state__pb2.DeleteKvResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Backup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/jackfield.v1.Admin/Backup',
+            jackfield_dot_v1_dot_admin__state__pb2.BackupRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__state__pb2.BackupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jackfield.v1.Admin/ForgetUser',
+            jackfield_dot_v1_dot_admin__state__pb2.ForgetUserRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__state__pb2.ForgetUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Resume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jackfield.v1.Admin/Resume',
+            jackfield_dot_v1_dot_admin__state__pb2.ResumeRequest.SerializeToString,
+            jackfield_dot_v1_dot_admin__state__pb2.ResumeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -8,6 +8,7 @@ import collections.abc
 import grpc
 import grpc.aio
 import jackfield.v1.admin_pb2
+import jackfield.v1.admin_state_pb2
 import sys
 import typing
 
@@ -505,6 +506,54 @@ _AdminDiscardDeadLettersType = typing_extensions.TypeVar(
     ],
 )
 
+_AdminReadLogsType = typing_extensions.TypeVar(
+    '_AdminReadLogsType',
+    grpc.UnaryStreamMultiCallable[
+        jackfield.v1.admin_pb2.ReadLogsRequest,
+        jackfield.v1.admin_pb2.ReadLogsResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        jackfield.v1.admin_pb2.ReadLogsRequest,
+        jackfield.v1.admin_pb2.ReadLogsResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        jackfield.v1.admin_pb2.ReadLogsRequest,
+        jackfield.v1.admin_pb2.ReadLogsResponse,
+    ],
+)
+
+_AdminListAuditType = typing_extensions.TypeVar(
+    '_AdminListAuditType',
+    grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.ListAuditRequest,
+        jackfield.v1.admin_pb2.ListAuditResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.ListAuditRequest,
+        jackfield.v1.admin_pb2.ListAuditResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.ListAuditRequest,
+        jackfield.v1.admin_pb2.ListAuditResponse,
+    ],
+)
+
+_AdminGetFiguresType = typing_extensions.TypeVar(
+    '_AdminGetFiguresType',
+    grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.GetFiguresRequest,
+        jackfield.v1.admin_pb2.GetFiguresResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.GetFiguresRequest,
+        jackfield.v1.admin_pb2.GetFiguresResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.GetFiguresRequest,
+        jackfield.v1.admin_pb2.GetFiguresResponse,
+    ],
+)
+
 _AdminCheckConfigType = typing_extensions.TypeVar(
     '_AdminCheckConfigType',
     grpc.UnaryUnaryMultiCallable[
@@ -537,7 +586,199 @@ _AdminSendMessageType = typing_extensions.TypeVar(
     ],
 )
 
-class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _AdminShutdownType, _AdminListPluginsType, _AdminGetPluginType, _AdminInstallPluginType, _AdminRemovePluginType, _AdminEnablePluginType, _AdminDisablePluginType, _AdminRestartPluginType, _AdminTrustPluginType, _AdminSetGrantsType, _AdminTailLogsType, _AdminUpgradePluginType, _AdminDevelopPluginType, _AdminListBotsType, _AdminGetBotType, _AdminAddBotType, _AdminSetBotEnabledType, _AdminRemoveBotType, _AdminListRoutesType, _AdminAddRouteType, _AdminRemoveRouteType, _AdminTestRouteType, _AdminListEventsType, _AdminGetEventType, _AdminTailEventsType, _AdminListDeadLettersType, _AdminReplayDeadLettersType, _AdminDiscardDeadLettersType, _AdminCheckConfigType, _AdminSendMessageType]):
+_AdminSetSecretType = typing_extensions.TypeVar(
+    '_AdminSetSecretType',
+    grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.SetSecretRequest,
+        jackfield.v1.admin_state_pb2.SetSecretResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.SetSecretRequest,
+        jackfield.v1.admin_state_pb2.SetSecretResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.SetSecretRequest,
+        jackfield.v1.admin_state_pb2.SetSecretResponse,
+    ],
+)
+
+_AdminListSecretsType = typing_extensions.TypeVar(
+    '_AdminListSecretsType',
+    grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ListSecretsRequest,
+        jackfield.v1.admin_state_pb2.ListSecretsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ListSecretsRequest,
+        jackfield.v1.admin_state_pb2.ListSecretsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ListSecretsRequest,
+        jackfield.v1.admin_state_pb2.ListSecretsResponse,
+    ],
+)
+
+_AdminRemoveSecretType = typing_extensions.TypeVar(
+    '_AdminRemoveSecretType',
+    grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.RemoveSecretRequest,
+        jackfield.v1.admin_state_pb2.RemoveSecretResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.RemoveSecretRequest,
+        jackfield.v1.admin_state_pb2.RemoveSecretResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.RemoveSecretRequest,
+        jackfield.v1.admin_state_pb2.RemoveSecretResponse,
+    ],
+)
+
+_AdminRotateSecretKeyType = typing_extensions.TypeVar(
+    '_AdminRotateSecretKeyType',
+    grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.RotateSecretKeyRequest,
+        jackfield.v1.admin_state_pb2.RotateSecretKeyResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.RotateSecretKeyRequest,
+        jackfield.v1.admin_state_pb2.RotateSecretKeyResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.RotateSecretKeyRequest,
+        jackfield.v1.admin_state_pb2.RotateSecretKeyResponse,
+    ],
+)
+
+_AdminListKvNamespacesType = typing_extensions.TypeVar(
+    '_AdminListKvNamespacesType',
+    grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ListKvNamespacesRequest,
+        jackfield.v1.admin_state_pb2.ListKvNamespacesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ListKvNamespacesRequest,
+        jackfield.v1.admin_state_pb2.ListKvNamespacesResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ListKvNamespacesRequest,
+        jackfield.v1.admin_state_pb2.ListKvNamespacesResponse,
+    ],
+)
+
+_AdminListKvType = typing_extensions.TypeVar(
+    '_AdminListKvType',
+    grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ListKvRequest,
+        jackfield.v1.admin_state_pb2.ListKvResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ListKvRequest,
+        jackfield.v1.admin_state_pb2.ListKvResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ListKvRequest,
+        jackfield.v1.admin_state_pb2.ListKvResponse,
+    ],
+)
+
+_AdminGetKvType = typing_extensions.TypeVar(
+    '_AdminGetKvType',
+    grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.GetKvRequest,
+        jackfield.v1.admin_state_pb2.GetKvResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.GetKvRequest,
+        jackfield.v1.admin_state_pb2.GetKvResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.GetKvRequest,
+        jackfield.v1.admin_state_pb2.GetKvResponse,
+    ],
+)
+
+_AdminSetKvType = typing_extensions.TypeVar(
+    '_AdminSetKvType',
+    grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.SetKvRequest,
+        jackfield.v1.admin_state_pb2.SetKvResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.SetKvRequest,
+        jackfield.v1.admin_state_pb2.SetKvResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.SetKvRequest,
+        jackfield.v1.admin_state_pb2.SetKvResponse,
+    ],
+)
+
+_AdminDeleteKvType = typing_extensions.TypeVar(
+    '_AdminDeleteKvType',
+    grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.DeleteKvRequest,
+        jackfield.v1.admin_state_pb2.DeleteKvResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.DeleteKvRequest,
+        jackfield.v1.admin_state_pb2.DeleteKvResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.DeleteKvRequest,
+        jackfield.v1.admin_state_pb2.DeleteKvResponse,
+    ],
+)
+
+_AdminBackupType = typing_extensions.TypeVar(
+    '_AdminBackupType',
+    grpc.UnaryStreamMultiCallable[
+        jackfield.v1.admin_state_pb2.BackupRequest,
+        jackfield.v1.admin_state_pb2.BackupResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        jackfield.v1.admin_state_pb2.BackupRequest,
+        jackfield.v1.admin_state_pb2.BackupResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        jackfield.v1.admin_state_pb2.BackupRequest,
+        jackfield.v1.admin_state_pb2.BackupResponse,
+    ],
+)
+
+_AdminForgetUserType = typing_extensions.TypeVar(
+    '_AdminForgetUserType',
+    grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ForgetUserRequest,
+        jackfield.v1.admin_state_pb2.ForgetUserResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ForgetUserRequest,
+        jackfield.v1.admin_state_pb2.ForgetUserResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ForgetUserRequest,
+        jackfield.v1.admin_state_pb2.ForgetUserResponse,
+    ],
+)
+
+_AdminResumeType = typing_extensions.TypeVar(
+    '_AdminResumeType',
+    grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ResumeRequest,
+        jackfield.v1.admin_state_pb2.ResumeResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ResumeRequest,
+        jackfield.v1.admin_state_pb2.ResumeResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ResumeRequest,
+        jackfield.v1.admin_state_pb2.ResumeResponse,
+    ],
+)
+
+class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _AdminShutdownType, _AdminListPluginsType, _AdminGetPluginType, _AdminInstallPluginType, _AdminRemovePluginType, _AdminEnablePluginType, _AdminDisablePluginType, _AdminRestartPluginType, _AdminTrustPluginType, _AdminSetGrantsType, _AdminTailLogsType, _AdminUpgradePluginType, _AdminDevelopPluginType, _AdminListBotsType, _AdminGetBotType, _AdminAddBotType, _AdminSetBotEnabledType, _AdminRemoveBotType, _AdminListRoutesType, _AdminAddRouteType, _AdminRemoveRouteType, _AdminTestRouteType, _AdminListEventsType, _AdminGetEventType, _AdminTailEventsType, _AdminListDeadLettersType, _AdminReplayDeadLettersType, _AdminDiscardDeadLettersType, _AdminReadLogsType, _AdminListAuditType, _AdminGetFiguresType, _AdminCheckConfigType, _AdminSendMessageType, _AdminSetSecretType, _AdminListSecretsType, _AdminRemoveSecretType, _AdminRotateSecretKeyType, _AdminListKvNamespacesType, _AdminListKvType, _AdminGetKvType, _AdminSetKvType, _AdminDeleteKvType, _AdminBackupType, _AdminForgetUserType, _AdminResumeType]):
     """Served on a socket of its own, mode 0600. Errors carry a serialized `Error` in the trailer `jackfield-error-bin`. Listings are sorted by
     name or newest first, and paged where they can grow. Every changing call is audited.
     """
@@ -664,6 +905,18 @@ class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _Admi
             jackfield.v1.admin_pb2.DiscardDeadLettersRequest,
             jackfield.v1.admin_pb2.DiscardDeadLettersResponse,
         ],
+        grpc.UnaryStreamMultiCallable[
+            jackfield.v1.admin_pb2.ReadLogsRequest,
+            jackfield.v1.admin_pb2.ReadLogsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_pb2.ListAuditRequest,
+            jackfield.v1.admin_pb2.ListAuditResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_pb2.GetFiguresRequest,
+            jackfield.v1.admin_pb2.GetFiguresResponse,
+        ],
         grpc.UnaryUnaryMultiCallable[
             jackfield.v1.admin_pb2.CheckConfigRequest,
             jackfield.v1.admin_pb2.CheckConfigResponse,
@@ -671,6 +924,54 @@ class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _Admi
         grpc.UnaryUnaryMultiCallable[
             jackfield.v1.admin_pb2.AdminSendMessageRequest,
             jackfield.v1.admin_pb2.AdminSendMessageResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.SetSecretRequest,
+            jackfield.v1.admin_state_pb2.SetSecretResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.ListSecretsRequest,
+            jackfield.v1.admin_state_pb2.ListSecretsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.RemoveSecretRequest,
+            jackfield.v1.admin_state_pb2.RemoveSecretResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.RotateSecretKeyRequest,
+            jackfield.v1.admin_state_pb2.RotateSecretKeyResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.ListKvNamespacesRequest,
+            jackfield.v1.admin_state_pb2.ListKvNamespacesResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.ListKvRequest,
+            jackfield.v1.admin_state_pb2.ListKvResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.GetKvRequest,
+            jackfield.v1.admin_state_pb2.GetKvResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.SetKvRequest,
+            jackfield.v1.admin_state_pb2.SetKvResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.DeleteKvRequest,
+            jackfield.v1.admin_state_pb2.DeleteKvResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            jackfield.v1.admin_state_pb2.BackupRequest,
+            jackfield.v1.admin_state_pb2.BackupResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.ForgetUserRequest,
+            jackfield.v1.admin_state_pb2.ForgetUserResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.ResumeRequest,
+            jackfield.v1.admin_state_pb2.ResumeResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -796,6 +1097,18 @@ class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _Admi
             jackfield.v1.admin_pb2.DiscardDeadLettersRequest,
             jackfield.v1.admin_pb2.DiscardDeadLettersResponse,
         ],
+        grpc.aio.UnaryStreamMultiCallable[
+            jackfield.v1.admin_pb2.ReadLogsRequest,
+            jackfield.v1.admin_pb2.ReadLogsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_pb2.ListAuditRequest,
+            jackfield.v1.admin_pb2.ListAuditResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_pb2.GetFiguresRequest,
+            jackfield.v1.admin_pb2.GetFiguresResponse,
+        ],
         grpc.aio.UnaryUnaryMultiCallable[
             jackfield.v1.admin_pb2.CheckConfigRequest,
             jackfield.v1.admin_pb2.CheckConfigResponse,
@@ -803,6 +1116,54 @@ class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _Admi
         grpc.aio.UnaryUnaryMultiCallable[
             jackfield.v1.admin_pb2.AdminSendMessageRequest,
             jackfield.v1.admin_pb2.AdminSendMessageResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.SetSecretRequest,
+            jackfield.v1.admin_state_pb2.SetSecretResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.ListSecretsRequest,
+            jackfield.v1.admin_state_pb2.ListSecretsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.RemoveSecretRequest,
+            jackfield.v1.admin_state_pb2.RemoveSecretResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.RotateSecretKeyRequest,
+            jackfield.v1.admin_state_pb2.RotateSecretKeyResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.ListKvNamespacesRequest,
+            jackfield.v1.admin_state_pb2.ListKvNamespacesResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.ListKvRequest,
+            jackfield.v1.admin_state_pb2.ListKvResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.GetKvRequest,
+            jackfield.v1.admin_state_pb2.GetKvResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.SetKvRequest,
+            jackfield.v1.admin_state_pb2.SetKvResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.DeleteKvRequest,
+            jackfield.v1.admin_state_pb2.DeleteKvResponse,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
+            jackfield.v1.admin_state_pb2.BackupRequest,
+            jackfield.v1.admin_state_pb2.BackupResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.ForgetUserRequest,
+            jackfield.v1.admin_state_pb2.ForgetUserResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            jackfield.v1.admin_state_pb2.ResumeRequest,
+            jackfield.v1.admin_state_pb2.ResumeResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -901,6 +1262,17 @@ class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _Admi
     DiscardDeadLetters: _AdminDiscardDeadLettersType
     """Remove dead letters. NOT_FOUND."""
 
+    ReadLogs: _AdminReadLogsType
+    """Lines of the kernel's own log, which holds those of the plugins too, or of one plugin's; then new ones when `follow`. Read-only.
+    NOT_FOUND for an unknown plugin.
+    """
+
+    ListAudit: _AdminListAuditType
+    """Who did what, newest first: calls of plugins, denials, acts of the operator. Read-only."""
+
+    GetFigures: _AdminGetFiguresType
+    """What plugins and kernel use and how far behind they are, measured when asked. Read-only."""
+
     CheckConfig: _AdminCheckConfigType
     """Every configuration value with its origin, and what is wrong. Read-only."""
 
@@ -910,6 +1282,42 @@ class AdminStub(typing.Generic[_AdminGetStatusType, _AdminWatchStatusType, _Admi
     buf:lint:ignore RPC_REQUEST_STANDARD_NAME
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     """
+
+    SetSecret: _AdminSetSecretType
+    """Set a secret, or replace it; whoever uses it gets the new value. INVALID_ARGUMENT, QUOTA_EXCEEDED."""
+
+    ListSecrets: _AdminListSecretsType
+    """List secrets without their values. Read-only."""
+
+    RemoveSecret: _AdminRemoveSecretType
+    """Remove a secret. NOT_FOUND."""
+
+    RotateSecretKey: _AdminRotateSecretKeyType
+    """Make a new key and seal every secret with it. CONFIG_PINNED when the key comes from the environment."""
+
+    ListKvNamespaces: _AdminListKvNamespacesType
+    """List the namespaces of plugins with how full they are. Read-only."""
+
+    ListKv: _AdminListKvType
+    """List a plugin's entries. Read-only."""
+
+    GetKv: _AdminGetKvType
+    """One entry of a plugin. NOT_FOUND. Read-only."""
+
+    SetKv: _AdminSetKvType
+    """Write an entry of a plugin, which sees it as its own. NOT_FOUND, CONFLICT, CONTENT_TOO_LARGE, QUOTA_EXCEEDED."""
+
+    DeleteKv: _AdminDeleteKvType
+    """Delete an entry of a plugin. NOT_FOUND."""
+
+    Backup: _AdminBackupType
+    """Write a copy of journal, blobs and files while everything goes on. CONFLICT when the directory exists."""
+
+    ForgetUser: _AdminForgetUserType
+    """Erase what the journal, blobs, dead letters and entries hold of one person, and ask plugins to do the same."""
+
+    Resume: _AdminResumeType
+    """End a hold: the kernel leases deliveries again. NOT_FOUND when there is no such hold."""
 
 AdminAsyncStub: typing_extensions.TypeAlias = AdminStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -1032,6 +1440,18 @@ AdminAsyncStub: typing_extensions.TypeAlias = AdminStub[
         jackfield.v1.admin_pb2.DiscardDeadLettersRequest,
         jackfield.v1.admin_pb2.DiscardDeadLettersResponse,
     ],
+    grpc.aio.UnaryStreamMultiCallable[
+        jackfield.v1.admin_pb2.ReadLogsRequest,
+        jackfield.v1.admin_pb2.ReadLogsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.ListAuditRequest,
+        jackfield.v1.admin_pb2.ListAuditResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_pb2.GetFiguresRequest,
+        jackfield.v1.admin_pb2.GetFiguresResponse,
+    ],
     grpc.aio.UnaryUnaryMultiCallable[
         jackfield.v1.admin_pb2.CheckConfigRequest,
         jackfield.v1.admin_pb2.CheckConfigResponse,
@@ -1039,6 +1459,54 @@ AdminAsyncStub: typing_extensions.TypeAlias = AdminStub[
     grpc.aio.UnaryUnaryMultiCallable[
         jackfield.v1.admin_pb2.AdminSendMessageRequest,
         jackfield.v1.admin_pb2.AdminSendMessageResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.SetSecretRequest,
+        jackfield.v1.admin_state_pb2.SetSecretResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ListSecretsRequest,
+        jackfield.v1.admin_state_pb2.ListSecretsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.RemoveSecretRequest,
+        jackfield.v1.admin_state_pb2.RemoveSecretResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.RotateSecretKeyRequest,
+        jackfield.v1.admin_state_pb2.RotateSecretKeyResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ListKvNamespacesRequest,
+        jackfield.v1.admin_state_pb2.ListKvNamespacesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ListKvRequest,
+        jackfield.v1.admin_state_pb2.ListKvResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.GetKvRequest,
+        jackfield.v1.admin_state_pb2.GetKvResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.SetKvRequest,
+        jackfield.v1.admin_state_pb2.SetKvResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.DeleteKvRequest,
+        jackfield.v1.admin_state_pb2.DeleteKvResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        jackfield.v1.admin_state_pb2.BackupRequest,
+        jackfield.v1.admin_state_pb2.BackupResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ForgetUserRequest,
+        jackfield.v1.admin_state_pb2.ForgetUserResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        jackfield.v1.admin_state_pb2.ResumeRequest,
+        jackfield.v1.admin_state_pb2.ResumeResponse,
     ],
 ]
 
@@ -1293,6 +1761,32 @@ class AdminServicer(metaclass=abc.ABCMeta):
         """Remove dead letters. NOT_FOUND."""
 
     @abc.abstractmethod
+    def ReadLogs(
+        self,
+        request: jackfield.v1.admin_pb2.ReadLogsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[jackfield.v1.admin_pb2.ReadLogsResponse], collections.abc.AsyncIterator[jackfield.v1.admin_pb2.ReadLogsResponse]]:
+        """Lines of the kernel's own log, which holds those of the plugins too, or of one plugin's; then new ones when `follow`. Read-only.
+        NOT_FOUND for an unknown plugin.
+        """
+
+    @abc.abstractmethod
+    def ListAudit(
+        self,
+        request: jackfield.v1.admin_pb2.ListAuditRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[jackfield.v1.admin_pb2.ListAuditResponse, collections.abc.Awaitable[jackfield.v1.admin_pb2.ListAuditResponse]]:
+        """Who did what, newest first: calls of plugins, denials, acts of the operator. Read-only."""
+
+    @abc.abstractmethod
+    def GetFigures(
+        self,
+        request: jackfield.v1.admin_pb2.GetFiguresRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[jackfield.v1.admin_pb2.GetFiguresResponse, collections.abc.Awaitable[jackfield.v1.admin_pb2.GetFiguresResponse]]:
+        """What plugins and kernel use and how far behind they are, measured when asked. Read-only."""
+
+    @abc.abstractmethod
     def CheckConfig(
         self,
         request: jackfield.v1.admin_pb2.CheckConfigRequest,
@@ -1311,5 +1805,101 @@ class AdminServicer(metaclass=abc.ABCMeta):
         buf:lint:ignore RPC_REQUEST_STANDARD_NAME
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         """
+
+    @abc.abstractmethod
+    def SetSecret(
+        self,
+        request: jackfield.v1.admin_state_pb2.SetSecretRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[jackfield.v1.admin_state_pb2.SetSecretResponse, collections.abc.Awaitable[jackfield.v1.admin_state_pb2.SetSecretResponse]]:
+        """Set a secret, or replace it; whoever uses it gets the new value. INVALID_ARGUMENT, QUOTA_EXCEEDED."""
+
+    @abc.abstractmethod
+    def ListSecrets(
+        self,
+        request: jackfield.v1.admin_state_pb2.ListSecretsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[jackfield.v1.admin_state_pb2.ListSecretsResponse, collections.abc.Awaitable[jackfield.v1.admin_state_pb2.ListSecretsResponse]]:
+        """List secrets without their values. Read-only."""
+
+    @abc.abstractmethod
+    def RemoveSecret(
+        self,
+        request: jackfield.v1.admin_state_pb2.RemoveSecretRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[jackfield.v1.admin_state_pb2.RemoveSecretResponse, collections.abc.Awaitable[jackfield.v1.admin_state_pb2.RemoveSecretResponse]]:
+        """Remove a secret. NOT_FOUND."""
+
+    @abc.abstractmethod
+    def RotateSecretKey(
+        self,
+        request: jackfield.v1.admin_state_pb2.RotateSecretKeyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[jackfield.v1.admin_state_pb2.RotateSecretKeyResponse, collections.abc.Awaitable[jackfield.v1.admin_state_pb2.RotateSecretKeyResponse]]:
+        """Make a new key and seal every secret with it. CONFIG_PINNED when the key comes from the environment."""
+
+    @abc.abstractmethod
+    def ListKvNamespaces(
+        self,
+        request: jackfield.v1.admin_state_pb2.ListKvNamespacesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[jackfield.v1.admin_state_pb2.ListKvNamespacesResponse, collections.abc.Awaitable[jackfield.v1.admin_state_pb2.ListKvNamespacesResponse]]:
+        """List the namespaces of plugins with how full they are. Read-only."""
+
+    @abc.abstractmethod
+    def ListKv(
+        self,
+        request: jackfield.v1.admin_state_pb2.ListKvRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[jackfield.v1.admin_state_pb2.ListKvResponse, collections.abc.Awaitable[jackfield.v1.admin_state_pb2.ListKvResponse]]:
+        """List a plugin's entries. Read-only."""
+
+    @abc.abstractmethod
+    def GetKv(
+        self,
+        request: jackfield.v1.admin_state_pb2.GetKvRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[jackfield.v1.admin_state_pb2.GetKvResponse, collections.abc.Awaitable[jackfield.v1.admin_state_pb2.GetKvResponse]]:
+        """One entry of a plugin. NOT_FOUND. Read-only."""
+
+    @abc.abstractmethod
+    def SetKv(
+        self,
+        request: jackfield.v1.admin_state_pb2.SetKvRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[jackfield.v1.admin_state_pb2.SetKvResponse, collections.abc.Awaitable[jackfield.v1.admin_state_pb2.SetKvResponse]]:
+        """Write an entry of a plugin, which sees it as its own. NOT_FOUND, CONFLICT, CONTENT_TOO_LARGE, QUOTA_EXCEEDED."""
+
+    @abc.abstractmethod
+    def DeleteKv(
+        self,
+        request: jackfield.v1.admin_state_pb2.DeleteKvRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[jackfield.v1.admin_state_pb2.DeleteKvResponse, collections.abc.Awaitable[jackfield.v1.admin_state_pb2.DeleteKvResponse]]:
+        """Delete an entry of a plugin. NOT_FOUND."""
+
+    @abc.abstractmethod
+    def Backup(
+        self,
+        request: jackfield.v1.admin_state_pb2.BackupRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[jackfield.v1.admin_state_pb2.BackupResponse], collections.abc.AsyncIterator[jackfield.v1.admin_state_pb2.BackupResponse]]:
+        """Write a copy of journal, blobs and files while everything goes on. CONFLICT when the directory exists."""
+
+    @abc.abstractmethod
+    def ForgetUser(
+        self,
+        request: jackfield.v1.admin_state_pb2.ForgetUserRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[jackfield.v1.admin_state_pb2.ForgetUserResponse, collections.abc.Awaitable[jackfield.v1.admin_state_pb2.ForgetUserResponse]]:
+        """Erase what the journal, blobs, dead letters and entries hold of one person, and ask plugins to do the same."""
+
+    @abc.abstractmethod
+    def Resume(
+        self,
+        request: jackfield.v1.admin_state_pb2.ResumeRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[jackfield.v1.admin_state_pb2.ResumeResponse, collections.abc.Awaitable[jackfield.v1.admin_state_pb2.ResumeResponse]]:
+        """End a hold: the kernel leases deliveries again. NOT_FOUND when there is no such hold."""
 
 def add_AdminServicer_to_server(servicer: AdminServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -126,6 +126,16 @@ class _ReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTyp
     """The journal may not be used by this kernel any more: another one took it over."""
     REASON_INTERNAL: _Reason.ValueType  # 99
     """Something that should be impossible; the log holds the traceback."""
+    REASON_QUOTA_EXCEEDED: _Reason.ValueType  # 110
+    """A share of the kernel's storage is used up: entries, blobs, secrets. Metadata: `limit`, `unit`. Permanent until something is removed."""
+    REASON_WRONG_KEY: _Reason.ValueType  # 111
+    """The key does not open the secrets of this journal, or is none. Metadata: `path`, and the ids `expected`, `found`."""
+    REASON_CREDENTIAL_IN_USE: _Reason.ValueType  # 112
+    """Another process uses the bot's credential. Metadata: `holder`, `pid`, `bot`. The bot opens by itself once it is free."""
+    REASON_RESTART_LOOP: _Reason.ValueType  # 113
+    """The kernel started several times within a minute after crashes and leases nothing for a while."""
+    REASON_CLOCK_BEHIND: _Reason.ValueType  # 114
+    """The machine's clock stands behind the time at which the journal was written last. Metadata: `seconds`."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons of domain "jackfield". The wire carries the name without `REASON_` in `Error.reason`."""
@@ -230,6 +240,16 @@ REASON_FENCED: Reason.ValueType  # 91
 """The journal may not be used by this kernel any more: another one took it over."""
 REASON_INTERNAL: Reason.ValueType  # 99
 """Something that should be impossible; the log holds the traceback."""
+REASON_QUOTA_EXCEEDED: Reason.ValueType  # 110
+"""A share of the kernel's storage is used up: entries, blobs, secrets. Metadata: `limit`, `unit`. Permanent until something is removed."""
+REASON_WRONG_KEY: Reason.ValueType  # 111
+"""The key does not open the secrets of this journal, or is none. Metadata: `path`, and the ids `expected`, `found`."""
+REASON_CREDENTIAL_IN_USE: Reason.ValueType  # 112
+"""Another process uses the bot's credential. Metadata: `holder`, `pid`, `bot`. The bot opens by itself once it is free."""
+REASON_RESTART_LOOP: Reason.ValueType  # 113
+"""The kernel started several times within a minute after crashes and leases nothing for a while."""
+REASON_CLOCK_BEHIND: Reason.ValueType  # 114
+"""The machine's clock stands behind the time at which the journal was written last. Metadata: `seconds`."""
 Global___Reason: typing_extensions.TypeAlias = Reason
 
 @typing.final

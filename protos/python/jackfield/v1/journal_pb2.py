@@ -29,29 +29,29 @@ from jackfield.v1 import event_pb2 as jackfield_dot_v1_dot_event__pb2
 from jackfield.v1 import router_pb2 as jackfield_dot_v1_dot_router__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ajackfield/v1/journal.proto\x12\x0cjackfield.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19jackfield/v1/entity.proto\x1a\x18jackfield/v1/error.proto\x1a\x18jackfield/v1/event.proto\x1a\x19jackfield/v1/router.proto\"|\n\x0e\x41\x63\x63\x65ptedRecord\x12\"\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x13.jackfield.v1.Event\x12\x0e\n\x06plugin\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04lane\x18\x04 \x01(\t\"\\\n\x0cRoutedRecord\x12\x15\n\rtable_version\x18\x01 \x01(\x04\x12!\n\x05rules\x18\x02 \x03(\x0b\x32\x12.jackfield.v1.Rule\x12\x12\n\nfirst_step\x18\x03 \x01(\r\"\x8b\x02\n\nCallRecord\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\x10\n\x08provider\x18\x04 \x01(\t\x12\x0e\n\x06\x64igest\x18\x05 \x01(\x0c\x12\x0c\n\x04\x62ody\x18\x06 \x01(\x0c\x12\"\n\x05\x65rror\x18\x07 \x01(\x0b\x32\x13.jackfield.v1.Error\x12(\n\x04time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x64uration_micros\x18\t \x01(\x04\x12 \n\x04\x63hat\x18\n \x01(\x0b\x32\x12.jackfield.v1.Chat\x12\x19\n\x11possibly_repeated\x18\x0b \x01(\x08\"\x87\x02\n\rOutcomeRecord\x12\x0c\n\x04step\x18\x01 \x01(\r\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.jackfield.v1.DeliveryState\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12\x0f\n\x07\x63rashes\x18\x04 \x01(\r\x12\"\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x13.jackfield.v1.Error\x12-\n\tnext_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04stop\x18\x07 \x01(\x08\x12(\n\x04time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x65mitted\x18\t \x03(\t\"-\n\x0cMergedRecord\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x0f\n\x07members\x18\x02 \x03(\t\"\xbb\x01\n\nDeadRecord\x12.\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1c.jackfield.v1.AcceptedRecord\x12*\n\x06routed\x18\x02 \x01(\x0b\x32\x1a.jackfield.v1.RoutedRecord\x12,\n\x07outcome\x18\x03 \x01(\x0b\x32\x1b.jackfield.v1.OutcomeRecord\x12#\n\x06merged\x18\x04 \x03(\x0b\x32\x13.jackfield.v1.Event\"\x88\x01\n\x0b\x41uditRecord\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x0f\n\x07\x61llowed\x18\x05 \x01(\x08\x12\x0e\n\x06reason\x18\x06 \x01(\t*\xb9\x01\n\nRecordKind\x12\x1b\n\x17RECORD_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14RECORD_KIND_ACCEPTED\x10\x01\x12\x16\n\x12RECORD_KIND_ROUTED\x10\x02\x12\x14\n\x10RECORD_KIND_CALL\x10\x03\x12\x17\n\x13RECORD_KIND_OUTCOME\x10\x04\x12\x16\n\x12RECORD_KIND_MERGED\x10\x05\x12\x15\n\x11RECORD_KIND_AUDIT\x10\x06*\xed\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44\x45LIVERY_STATE_READY\x10\x01\x12\x19\n\x15\x44\x45LIVERY_STATE_LEASED\x10\x02\x12\x17\n\x13\x44\x45LIVERY_STATE_DONE\x10\x03\x12\x1e\n\x1a\x44\x45LIVERY_STATE_INTERRUPTED\x10\x04\x12\x17\n\x13\x44\x45LIVERY_STATE_DEAD\x10\x05\x12\x19\n\x15\x44\x45LIVERY_STATE_MERGED\x10\x06\x12\x1a\n\x16\x44\x45LIVERY_STATE_DROPPED\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ajackfield/v1/journal.proto\x12\x0cjackfield.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19jackfield/v1/entity.proto\x1a\x18jackfield/v1/error.proto\x1a\x18jackfield/v1/event.proto\x1a\x19jackfield/v1/router.proto\"\x8f\x01\n\x0e\x41\x63\x63\x65ptedRecord\x12\"\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x13.jackfield.v1.Event\x12\x0e\n\x06plugin\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04lane\x18\x04 \x01(\t\x12\x11\n\tdedup_key\x18\x05 \x01(\t\"\\\n\x0cRoutedRecord\x12\x15\n\rtable_version\x18\x01 \x01(\x04\x12!\n\x05rules\x18\x02 \x03(\x0b\x32\x12.jackfield.v1.Rule\x12\x12\n\nfirst_step\x18\x03 \x01(\r\"\x9b\x02\n\nCallRecord\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\x10\n\x08provider\x18\x04 \x01(\t\x12\x0e\n\x06\x64igest\x18\x05 \x01(\x0c\x12\x0c\n\x04\x62ody\x18\x06 \x01(\x0c\x12\"\n\x05\x65rror\x18\x07 \x01(\x0b\x32\x13.jackfield.v1.Error\x12(\n\x04time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x64uration_micros\x18\t \x01(\x04\x12 \n\x04\x63hat\x18\n \x01(\x0b\x32\x12.jackfield.v1.Chat\x12\x19\n\x11possibly_repeated\x18\x0b \x01(\x08\x12\x0e\n\x06\x63\x61ller\x18\x0c \x01(\t\"\x87\x02\n\rOutcomeRecord\x12\x0c\n\x04step\x18\x01 \x01(\r\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.jackfield.v1.DeliveryState\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12\x0f\n\x07\x63rashes\x18\x04 \x01(\r\x12\"\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x13.jackfield.v1.Error\x12-\n\tnext_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04stop\x18\x07 \x01(\x08\x12(\n\x04time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x65mitted\x18\t \x03(\t\"-\n\x0cMergedRecord\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x0f\n\x07members\x18\x02 \x03(\t\"\xbb\x01\n\nDeadRecord\x12.\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1c.jackfield.v1.AcceptedRecord\x12*\n\x06routed\x18\x02 \x01(\x0b\x32\x1a.jackfield.v1.RoutedRecord\x12,\n\x07outcome\x18\x03 \x01(\x0b\x32\x1b.jackfield.v1.OutcomeRecord\x12#\n\x06merged\x18\x04 \x03(\x0b\x32\x13.jackfield.v1.Event\"\x97\x01\n\x0b\x41uditRecord\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x0f\n\x07\x61llowed\x18\x05 \x01(\x08\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\r\n\x05\x63ount\x18\x07 \x01(\r*\xb9\x01\n\nRecordKind\x12\x1b\n\x17RECORD_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14RECORD_KIND_ACCEPTED\x10\x01\x12\x16\n\x12RECORD_KIND_ROUTED\x10\x02\x12\x14\n\x10RECORD_KIND_CALL\x10\x03\x12\x17\n\x13RECORD_KIND_OUTCOME\x10\x04\x12\x16\n\x12RECORD_KIND_MERGED\x10\x05\x12\x15\n\x11RECORD_KIND_AUDIT\x10\x06*\xed\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44\x45LIVERY_STATE_READY\x10\x01\x12\x19\n\x15\x44\x45LIVERY_STATE_LEASED\x10\x02\x12\x17\n\x13\x44\x45LIVERY_STATE_DONE\x10\x03\x12\x1e\n\x1a\x44\x45LIVERY_STATE_INTERRUPTED\x10\x04\x12\x17\n\x13\x44\x45LIVERY_STATE_DEAD\x10\x05\x12\x19\n\x15\x44\x45LIVERY_STATE_MERGED\x10\x06\x12\x1a\n\x16\x44\x45LIVERY_STATE_DROPPED\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'jackfield.v1.journal_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RECORDKIND']._serialized_start=1316
-  _globals['_RECORDKIND']._serialized_end=1501
-  _globals['_DELIVERYSTATE']._serialized_start=1504
-  _globals['_DELIVERYSTATE']._serialized_end=1741
-  _globals['_ACCEPTEDRECORD']._serialized_start=183
-  _globals['_ACCEPTEDRECORD']._serialized_end=307
-  _globals['_ROUTEDRECORD']._serialized_start=309
-  _globals['_ROUTEDRECORD']._serialized_end=401
-  _globals['_CALLRECORD']._serialized_start=404
-  _globals['_CALLRECORD']._serialized_end=671
-  _globals['_OUTCOMERECORD']._serialized_start=674
-  _globals['_OUTCOMERECORD']._serialized_end=937
-  _globals['_MERGEDRECORD']._serialized_start=939
-  _globals['_MERGEDRECORD']._serialized_end=984
-  _globals['_DEADRECORD']._serialized_start=987
-  _globals['_DEADRECORD']._serialized_end=1174
-  _globals['_AUDITRECORD']._serialized_start=1177
-  _globals['_AUDITRECORD']._serialized_end=1313
+  _globals['_RECORDKIND']._serialized_start=1367
+  _globals['_RECORDKIND']._serialized_end=1552
+  _globals['_DELIVERYSTATE']._serialized_start=1555
+  _globals['_DELIVERYSTATE']._serialized_end=1792
+  _globals['_ACCEPTEDRECORD']._serialized_start=184
+  _globals['_ACCEPTEDRECORD']._serialized_end=327
+  _globals['_ROUTEDRECORD']._serialized_start=329
+  _globals['_ROUTEDRECORD']._serialized_end=421
+  _globals['_CALLRECORD']._serialized_start=424
+  _globals['_CALLRECORD']._serialized_end=707
+  _globals['_OUTCOMERECORD']._serialized_start=710
+  _globals['_OUTCOMERECORD']._serialized_end=973
+  _globals['_MERGEDRECORD']._serialized_start=975
+  _globals['_MERGEDRECORD']._serialized_end=1020
+  _globals['_DEADRECORD']._serialized_start=1023
+  _globals['_DEADRECORD']._serialized_end=1210
+  _globals['_AUDITRECORD']._serialized_start=1213
+  _globals['_AUDITRECORD']._serialized_end=1364
 # @@protoc_insertion_point(module_scope)

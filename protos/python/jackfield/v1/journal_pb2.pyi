@@ -118,10 +118,13 @@ class AcceptedRecord(google.protobuf.message.Message):
     PLUGIN_FIELD_NUMBER: builtins.int
     TIME_FIELD_NUMBER: builtins.int
     LANE_FIELD_NUMBER: builtins.int
+    DEDUP_KEY_FIELD_NUMBER: builtins.int
     plugin: builtins.str
     """Plugin that published or emitted it."""
     lane: builtins.str
     """The lane it belongs to."""
+    dedup_key: builtins.str
+    """Key by which a repeat of the same occurrence was recognised. Empty: by the event's id alone."""
     @property
     def event(self) -> jackfield.v1.event_pb2.Event:
         """The event, stamped."""
@@ -137,9 +140,10 @@ class AcceptedRecord(google.protobuf.message.Message):
         plugin: builtins.str = ...,
         time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         lane: builtins.str = ...,
+        dedup_key: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["event", b"event", "time", b"time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["event", b"event", "lane", b"lane", "plugin", b"plugin", "time", b"time"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["dedup_key", b"dedup_key", "event", b"event", "lane", b"lane", "plugin", b"plugin", "time", b"time"]) -> None: ...
 
 Global___AcceptedRecord: typing_extensions.TypeAlias = AcceptedRecord
 
@@ -188,6 +192,7 @@ class CallRecord(google.protobuf.message.Message):
     DURATION_MICROS_FIELD_NUMBER: builtins.int
     CHAT_FIELD_NUMBER: builtins.int
     POSSIBLY_REPEATED_FIELD_NUMBER: builtins.int
+    CALLER_FIELD_NUMBER: builtins.int
     step: builtins.int
     """Number of the delivery within its event: 0, 1 ..."""
     key: builtins.str
@@ -204,6 +209,8 @@ class CallRecord(google.protobuf.message.Message):
     """How long the provider took, in microseconds."""
     possibly_repeated: builtins.bool
     """The effect may have happened twice."""
+    caller: builtins.str
+    """Plugin that called."""
     @property
     def error(self) -> jackfield.v1.error_pb2.Error:
         """Error of a failed call that may not be repeated."""
@@ -230,9 +237,10 @@ class CallRecord(google.protobuf.message.Message):
         duration_micros: builtins.int = ...,
         chat: jackfield.v1.entity_pb2.Chat | None = ...,
         possibly_repeated: builtins.bool = ...,
+        caller: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["chat", b"chat", "error", b"error", "time", b"time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["body", b"body", "chat", b"chat", "digest", b"digest", "duration_micros", b"duration_micros", "error", b"error", "key", b"key", "method", b"method", "possibly_repeated", b"possibly_repeated", "provider", b"provider", "step", b"step", "time", b"time"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["body", b"body", "caller", b"caller", "chat", b"chat", "digest", b"digest", "duration_micros", b"duration_micros", "error", b"error", "key", b"key", "method", b"method", "possibly_repeated", b"possibly_repeated", "provider", b"provider", "step", b"step", "time", b"time"]) -> None: ...
 
 Global___CallRecord: typing_extensions.TypeAlias = CallRecord
 
@@ -360,7 +368,7 @@ Global___DeadRecord: typing_extensions.TypeAlias = DeadRecord
 
 @typing.final
 class AuditRecord(google.protobuf.message.Message):
-    """Something that an operator or a refused caller did."""
+    """What an operator did, what a plugin called outside deliveries, and what was refused. Calls inside deliveries are CALL records."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -370,16 +378,19 @@ class AuditRecord(google.protobuf.message.Message):
     SUBJECT_FIELD_NUMBER: builtins.int
     ALLOWED_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
     actor: builtins.str
-    """Who: plugin id or `admin`."""
+    """Who: plugin id, or `operator` for what came by Admin."""
     action: builtins.str
-    """What: method or verb."""
+    """What: `/package.Service/Method`."""
     subject: builtins.str
     """To what: plugin, bot, rule, delivery."""
     allowed: builtins.bool
     """False when it was refused."""
     reason: builtins.str
-    """The grant or reason."""
+    """The missing grant, or the reason of the error that it ended with."""
+    count: builtins.int
+    """How many alike it stands for. 0 is 1."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Journal time."""
@@ -393,8 +404,9 @@ class AuditRecord(google.protobuf.message.Message):
         subject: builtins.str = ...,
         allowed: builtins.bool = ...,
         reason: builtins.str = ...,
+        count: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["time", b"time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["action", b"action", "actor", b"actor", "allowed", b"allowed", "reason", b"reason", "subject", b"subject", "time", b"time"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["action", b"action", "actor", b"actor", "allowed", b"allowed", "count", b"count", "reason", b"reason", "subject", b"subject", "time", b"time"]) -> None: ...
 
 Global___AuditRecord: typing_extensions.TypeAlias = AuditRecord

@@ -197,7 +197,8 @@ class KernelServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def KvWatch(self, request, context):
-        """Stream changes of the plugin's own namespace, beginning with what is there.
+        """Stream changes of the plugin's own namespace, beginning with what is there. An entry whose time is over vanishes without a
+        word: its `expire_time` said when.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -504,7 +504,9 @@ class KernelStub(typing.Generic[_KernelRegisterType, _KernelAttachType, _KernelB
     """List keys of the plugin's own namespace in key order."""
 
     KvWatch: _KernelKvWatchType
-    """Stream changes of the plugin's own namespace, beginning with what is there."""
+    """Stream changes of the plugin's own namespace, beginning with what is there. An entry whose time is over vanishes without a
+    word: its `expire_time` said when.
+    """
 
     AcquireLease: _KernelAcquireLeaseType
     """Take or renew an exclusive right. CONFLICT names the holder."""
@@ -693,7 +695,9 @@ class KernelServicer(metaclass=abc.ABCMeta):
         request: jackfield.v1.kernel_pb2.KvWatchRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[jackfield.v1.kernel_pb2.KvWatchResponse], collections.abc.AsyncIterator[jackfield.v1.kernel_pb2.KvWatchResponse]]:
-        """Stream changes of the plugin's own namespace, beginning with what is there."""
+        """Stream changes of the plugin's own namespace, beginning with what is there. An entry whose time is over vanishes without a
+        word: its `expire_time` said when.
+        """
 
     @abc.abstractmethod
     def AcquireLease(

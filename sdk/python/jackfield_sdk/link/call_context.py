@@ -49,6 +49,7 @@ class IncomingCall:
         self.call_id = opened.call_id
         self.body = opened.body
         self.caller = opened.caller
+        self.trace = opened.trace
         self.task: asyncio.Task[None] | None = None
         self.end: frame_pb2.CallEnd | None = None
         # Further ids under which the same key was opened on this stream.

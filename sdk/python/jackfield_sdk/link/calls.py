@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jackfield.v1 import frame_pb2
 
@@ -20,6 +20,7 @@ from jackfield_sdk.errors import (
 from jackfield_sdk.link.call_streams import CallStream
 from jackfield_sdk.link.deliveries import Lease
 from jackfield_sdk.link.windows import Window
+from jackfield_sdk.tracing import current
 
 DEFAULT_TIMEOUT = 60.0
 # The kernel ends a call at its deadline; this is how long we wait for that before we do so ourselves.
@@ -84,6 +85,17 @@ class Calls:
 
     async def unary(self, call: Outgoing) -> frame_pb2.CallEnd:
         """Makes one call and returns its end. Raises the JackfieldError that ended it."""
+        work = current()
+        if work is None or call.target.plugin == "kernel":
+            return await self._unary_call(call)
+        if work.tracer is None:
+            # Under a delivery the kernel continues the event's trace by itself.
+            return await self._unary_call(call if call.lease is not None else replace(call, trace=work.trace))
+        attributes = {"rpc.system": "jackfield", "jackfield.target": call.target.bot or call.target.plugin}
+        with work.tracer.span(f"call {call.method}", work.trace, "client", attributes) as span:
+            return await self._unary_call(replace(call, trace=span.trace))
+
+    async def _unary_call(self, call: Outgoing) -> frame_pb2.CallEnd:
         if call.lease is not None:
             call.lease.check()
         await self._window.enter()
@@ -116,6 +128,9 @@ class Calls:
 
     async def stream(self, call: Outgoing, *, half_closed: bool, server_streaming: bool) -> CallStream:
         """Opens a streaming call."""
+        work = current()
+        if work is not None and not call.trace:
+            call = replace(call, trace=work.trace)
         if call.lease is not None:
             call.lease.check()
         if not self._connected:

@@ -15,6 +15,7 @@ from jackfield.v1 import error_pb2, frame_pb2
 from jackfield_sdk.errors import Cancelled, JackfieldError, NotSupported, error_to_proto
 from jackfield_sdk.link.call_context import Aborted, IncomingCall
 from jackfield_sdk.link.methods import Method
+from jackfield_sdk.tracing import Tracer, Work
 
 # Results under a key that the kernel has not confirmed as recorded; the oldest go first.
 KEPT_RESULTS = 4096
@@ -29,6 +30,7 @@ class Serving:
     def __init__(self, send: Send, methods: dict[str, Method]) -> None:
         self._send = send
         self._methods = methods
+        self.tracer: Tracer | None = None
         self._calls: dict[int, IncomingCall] = {}
         self._by_key: dict[str, IncomingCall] = {}
         self._keys: dict[int, str] = {}
@@ -113,6 +115,28 @@ class Serving:
 
     async def _run(self, method: Method, call: IncomingCall) -> None:
         call.streaming = method.request_streaming or method.response_streaming
+        delivery_id = call.caller.delivery_id
+        with Work(
+            call.trace,
+            self.tracer,
+            event_id=delivery_id.rpartition(".")[0],
+            delivery_id=delivery_id,
+            name=method.path,
+            kind="server",
+            attributes={"rpc.system": "jackfield", "jackfield.caller": call.caller.plugin},
+        ) as work:
+            answered = await self._answered(method, call)
+            if answered is None:
+                return
+            body, error = answered
+            if error is not None:
+                work.failed(error.reason)
+        self._end(call, body=body, error=error)
+
+    async def _answered(
+        self, method: Method, call: IncomingCall
+    ) -> tuple[bytes, error_pb2.Error | None] | None:
+        """What the author's code makes of a call; None for one that is to stay undecided."""
         error: error_pb2.Error | None = None
         body = b""
         try:
@@ -126,7 +150,7 @@ class Serving:
         except asyncio.CancelledError:
             if self._leaving:
                 # Nobody knows what the effect was: unanswered, the call is decided by its `on_unknown` when this process is gone.
-                return
+                return None
             error = error_to_proto(Cancelled("the call was cancelled"))
         except Aborted as aborted:
             error = aborted.error
@@ -136,7 +160,7 @@ class Serving:
             # The border between an author's code and the wire: whatever it raises becomes a typed error.
             logger.exception("%s failed", method.path)
             error = failure(fault, method.path)
-        self._end(call, body=body, error=error)
+        return body, error
 
     def _end(self, call: IncomingCall, body: bytes = b"", error: error_pb2.Error | None = None) -> None:
         call.end = frame_pb2.CallEnd(body=body, error=error)
