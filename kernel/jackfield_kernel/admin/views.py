@@ -99,6 +99,7 @@ class View:
             state=bot.state,
             reason=bot.reason,
             source=source_of(bot.spec.source),
+            addresses=[address for said in bot.addresses.values() for address in said],
         )
 
     async def status(self) -> admin_pb2.Status:

@@ -12,6 +12,7 @@ from .methods import Method
 _BY_ACCESS = {
     access_pb2.ACCESS_READ: "read",
     access_pb2.ACCESS_MANAGE: "manage",
+    access_pb2.ACCESS_INGRESS: "ingress",
 }
 
 
@@ -19,7 +20,7 @@ class Grants:
     """The grants of one plugin.
 
     A grant is a word, or `<word>:<argument>`: `reply`, `send`, `read`, `manage`, `routes`, `catalog`, `cancel-lane`, `network`,
-    `kv[:<size>]`, `secret:<name>`, `observe:<pattern>`, `call:<package.Service>[/<Method>]`, `admin:<role>`.
+    `ingress`, `kv[:<size>]`, `secret:<name>`, `observe:<pattern>`, `call:<package.Service>[/<Method>]`, `admin:<role>`.
     """
 
     def __init__(self, names: Iterable[str]) -> None:

@@ -72,6 +72,7 @@ def show(name: Name, data: Data = None, json: Json = False) -> None:
             ("fix", found.bot.reason.remedy),
             ("adapter", f"{found.bot.adapter} ({found.bot.platform})"),
             ("from", found.bot.source),
+            ("reached at", "\n".join(f"{one.label}: {one.url}" for one in found.bot.addresses)),
             ("config", "\n".join(f"{key}: {value}" for key, value in sorted(config.items()))),
         )
     )

@@ -290,6 +290,7 @@ def meaning(grant: str) -> str:
         "catalog": "see which plugins are installed",
         "cancel-lane": "stop what runs in a conversation",
         "network": "use the network",
+        "ingress": "take requests from outside for adapters, with the secrets that verify them",
         "admin": f"administer the kernel as {rest}",
     }
     return words.get(kind, "")

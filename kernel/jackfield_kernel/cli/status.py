@@ -39,7 +39,7 @@ def status(data: Data = None, json: Json = False) -> None:
 
 
 PLUGIN_COLUMNS = ("plugin", "state", "since", "why or where")
-BOT_COLUMNS = ("bot", "state", "adapter", "why")
+BOT_COLUMNS = ("bot", "state", "adapter", "why or where")
 
 
 def plugin_row(plugin: admin_pb2.PluginStatus) -> tuple[str, ...]:
@@ -47,15 +47,15 @@ def plugin_row(plugin: admin_pb2.PluginStatus) -> tuple[str, ...]:
     return plugin.name, plugin.state, since(plugin.since), why_or_where(plugin)
 
 
-def why_or_where(plugin: admin_pb2.PluginStatus) -> str:
+def why_or_where(one: admin_pb2.PluginStatus | admin_pb2.BotStatus) -> str:
     """Why it does not work, and what it can be reached at."""
-    lines = [brief(plugin.reason)] if plugin.HasField("reason") else []
-    return "\n".join(lines + [f"{address.label}: {address.url}" for address in plugin.addresses])
+    lines = [brief(one.reason)] if one.HasField("reason") else []
+    return "\n".join(lines + [f"{address.label}: {address.url}" for address in one.addresses])
 
 
 def bot_row(bot: admin_pb2.BotStatus) -> tuple[str, ...]:
     """A bot on one line."""
-    return bot.name, state_of(bot), bot.adapter, brief(bot.reason) if bot.HasField("reason") else ""
+    return bot.name, state_of(bot), bot.adapter, why_or_where(bot)
 
 
 def state_of(bot: admin_pb2.BotStatus) -> str:

@@ -13,7 +13,7 @@ from .problem import suggestion
 from .units import parse_size
 
 _EVENT_PATTERN = r"\*|[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*(\.\*)?"
-_PLAIN = ("reply", "send", "read", "manage", "routes", "catalog", "cancel-lane", "network", "kv")
+_PLAIN = ("reply", "send", "read", "manage", "routes", "catalog", "cancel-lane", "network", "ingress", "kv")
 _WITH_ARGUMENT = {
     "call": (r"[a-z_]\w*(\.[a-z_]\w*)*\.[A-Z]\w*(/[A-Z]\w*)?", "call:<package.Service>[/Method]"),
     "observe": (_EVENT_PATTERN, "observe:<event pattern>, such as observe:message.*"),

@@ -13,7 +13,8 @@ from pydantic_core import PydanticCustomError
 
 from .grants import EventPattern, Grant
 from .names import ActionName, CommandName, EventName, PluginId, ServiceName, Version
-from .schema import JsonSchema
+from .routes import Route
+from .schema import JsonSchema, properties_of
 from .text import Text
 from .units import Duration, Size
 
@@ -152,6 +153,8 @@ class Provides(Strict):
     """Types of its own, by the name after `<plugin id>.`."""
     default_bots: list[DefaultBot] = []
     """Bots that exist without being configured."""
+    routes: list[Route] = []
+    """Addresses of each bot to which its platform sends requests; adapters only."""
 
 
 class Limits(Strict):
@@ -220,6 +223,20 @@ class Manifest(Strict):
     """What its processes may use."""
     restart: Restart = Restart()
     """How fast it is started again."""
+
+    @model_validator(mode="after")
+    def _lends_what_it_has(self) -> Self:
+        known, names = properties_of(self.bot_config), [route.name for route in self.provides.routes]
+        if len(set(names)) != len(names):
+            raise expected("routes with different names", "Rename one of provides.routes.")
+        for key in sorted(self.lent - set(known)):
+            raise expected(f"a key {key} in bot_config", "provides.routes lends it: describe it there.")
+        return self
+
+    @property
+    def lent(self) -> frozenset[str]:
+        """Keys of a bot's configuration that verify the requests of its routes."""
+        return frozenset(key for route in self.provides.routes for key in route.verify.secrets.values())
 
     _path: Path = PrivateAttr(default=Path("jackfield-plugin.yaml"))
     _digest: str = PrivateAttr(default="")

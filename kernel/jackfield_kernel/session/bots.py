@@ -40,6 +40,8 @@ class Bot:
     open_on: Session | None = None
     opened_as: BotSpec | None = None
     failures: int = 0
+    addresses: dict[str, tuple[frame_pb2.Address, ...]] = field(default_factory=dict)
+    """Where it is reached, by the plugin that says so; `""` is what its adapter answered at opening."""
     retry: asyncio.TimerHandle | None = field(default=None, repr=False)
 
 
@@ -179,6 +181,15 @@ class Bots:
         if report.state == frame_pb2.BOT_STATE_ACTIVE:
             bot.failures = 0
 
+    def located(self, session: Session, addresses: Iterable[frame_pb2.Address]) -> None:
+        """Where bots are reached, as a plugin says that may know: their adapter, or who takes requests for them."""
+        said: dict[str, list[frame_pb2.Address]] = {}
+        for address in addresses:
+            said.setdefault(address.bot, []).append(address)
+        for name, bot in self.bots.items():
+            if session.grants.has("ingress") or bot.spec.adapter == session.plugin:
+                bot.addresses[session.plugin] = tuple(said.get(name, ()))
+
     def _consider(self, bot: Bot) -> None:
         spec = bot.spec
         if bot.retry is not None:
@@ -240,7 +251,7 @@ class Bots:
         request.config.CopyFrom(plain_struct(spec.config.values))
         target = frame_pb2.CallTarget(bot=spec.name)
         try:
-            await self._broker.request(
+            answer = await self._broker.request(
                 spec.adapter,
                 OPEN,
                 request.SerializeToString(),
@@ -254,6 +265,8 @@ class Bots:
                 self._failed(bot, failure.error)
             return
         if bot.spec is spec and self._sessions(spec.adapter) is session:
+            opened = adapter_bot_pb2.OpenBotResponse.FromString(answer)
+            bot.addresses[""] = tuple(frame_pb2.Address(label=a.label, url=a.url) for a in opened.addresses)
             self._opened(bot, session)
         if bot.spec is spec and bot.state == frame_pb2.BOT_STATE_CONNECTING and bot.reason is None:
             self._enter(bot, frame_pb2.BOT_STATE_ACTIVE, None)

@@ -100,6 +100,7 @@ class Liaison:
         if report.readiness == frame_pb2.READINESS_READY:
             addresses = [(address.label, address.url) for address in report.addresses]
             self._supervisor.ready(session.instance, addresses)
+            self._bots.located(session, report.addresses)
             if not session.ready:
                 self._hub.ready(session)
                 if self._hub.sessions.serves(session):

@@ -47,6 +47,10 @@ class Catalog(Protocol):
         """A secret that the operator lent to the plugin."""
         ...
 
+    def lent(self, bot: str, key: str) -> str | None:
+        """A key of a bot's configuration that its adapter lends to whoever takes requests for it."""
+        ...
+
 
 class KernelMethods:
     """Serves plugins. Every method takes the calling session, so that nothing in a request says who calls."""
@@ -193,10 +197,14 @@ class KernelMethods:
         self, peer: Peer, request: kernel_pb2.GetSecretRequest
     ) -> kernel_pb2.GetSecretResponse:
         """Read a secret."""
-        missing = peer.grants.missing_for_secret(request.name)
-        if missing is not None:
-            raise _refusal(peer, missing)
-        value = self._catalog.secret(peer.plugin, request.name)
+        if request.bot:
+            _need(peer, "ingress")
+            value = self._catalog.lent(request.bot, request.name)
+        else:
+            missing = peer.grants.missing_for_secret(request.name)
+            if missing is not None:
+                raise _refusal(peer, missing)
+            value = self._catalog.secret(peer.plugin, request.name)
         if value is None:
             raise Refused(
                 "NOT_FOUND", f"no secret {request.name!r} is set", remedy="Set it in the configuration."

@@ -243,6 +243,15 @@ class Registry:
         value = installed.config.values.get(name) if installed and name in installed.config.secrets else None
         return str(value) if value is not None else self.secret_of(name)
 
+    def lent(self, bot: str, key: str) -> str | None:
+        """A key of a bot's configuration that a route of its adapter lends; None for any other, and when it is not set."""
+        known = self.bots.bots.get(bot) if self.bots is not None else None
+        adapter = self.plugins.get(known.spec.adapter) if known is not None else None
+        if known is None or adapter is None or key not in adapter.manifest.lent:
+            return None
+        value = known.spec.config.values.get(key)
+        return None if value in (None, "") else str(value)
+
     def describe(self) -> kernel_pb2.GetCatalogResponse:
         """Plugins and bots now."""
         response = kernel_pb2.GetCatalogResponse()

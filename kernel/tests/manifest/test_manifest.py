@@ -78,6 +78,27 @@ def test_a_full_manifest_is_read_with_its_units_texts_and_marks(tmp_path: Path) 
     assert plain_schema(manifest.config)["properties"]["token"] == {"type": "string", "title": "Token"}
 
 
+ROUTE = """\
+  routes:
+    - {name: events, verify: {scheme: hmac-sha256, secrets: {key: %s}}%s}
+"""
+
+
+def test_a_route_lends_keys_of_a_bots_configuration() -> None:
+    text = change("observes:", ROUTE % ("account", ", deadline: 5s, max_body: 64KiB") + "observes:")
+    manifest = parse_manifest(text.encode(), Path("a"))
+    route = manifest.provides.routes[0]
+    assert (route.methods, route.deadline, route.max_body) == (["POST"], 5.0, 65536)
+    assert manifest.lent == {"account"}
+
+
+@pytest.mark.parametrize(
+    ("key", "more"), [("token", ""), ("account", ", max_body: 1MiB"), ("account", ", chalenge: x")]
+)
+def test_a_route_that_cannot_be_is_refused(key: str, more: str) -> None:
+    assert problems(change("observes:", ROUTE % (key, more) + "observes:"))
+
+
 def test_the_digest_changes_with_the_file() -> None:
     first = parse_manifest(ADAPTER.encode(), Path("a"))
     assert first.digest == parse_manifest(ADAPTER.encode(), Path("b")).digest

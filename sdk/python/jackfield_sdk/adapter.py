@@ -29,6 +29,7 @@ from jackfield_sdk.entity import Chat, Group, Member, User
 from jackfield_sdk.errors import NotSupported
 from jackfield_sdk.event import Event
 from jackfield_sdk.incoming import Call, StreamSteps
+from jackfield_sdk.ingress import HttpRequest, HttpResponse
 from jackfield_sdk.message import Media, Message, Quote
 from jackfield_sdk.stream_default import stream_by_editing, stream_by_sending
 
@@ -80,6 +81,14 @@ class Adapter:
     async def get_capabilities(self, call: Call) -> Capabilities | None:
         """What works for this bot, where that is less than the manifest says. None: as declared."""
         return None
+
+    async def handle_request(self, call: Call, request: HttpRequest) -> HttpResponse | None:
+        """A request of the platform to one of the bot's routes, verified as the manifest says; None answers an empty 200.
+
+        Return when what it brought is durable (`await call.bot.publish(...)`): a platform without an answer sends it again.
+        Raise Unavailable to be asked again, InvalidArgument for a body that makes no sense.
+        """
+        _unsupported("handle_request")
 
     # Messages.
 

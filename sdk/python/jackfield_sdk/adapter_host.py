@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
-from jackfield.v1 import adapter_bot_pb2, adapter_message_pb2, adapter_pb2, frame_pb2
+from jackfield.v1 import adapter_bot_pb2, adapter_message_pb2, adapter_pb2, frame_pb2, ingress_pb2
 
 from jackfield_sdk import convert, wellknown
 from jackfield_sdk.adapter import Adapter
@@ -28,6 +28,7 @@ from jackfield_sdk.bot import Bot
 from jackfield_sdk.entity import User
 from jackfield_sdk.errors import InvalidArgument, NotSupported, UnknownBot
 from jackfield_sdk.incoming import Call, StreamSteps
+from jackfield_sdk.ingress import HANDLE, request_to_plain, response_to_proto
 from jackfield_sdk.link.call_context import IncomingCall
 from jackfield_sdk.link.methods import Method
 from jackfield_sdk.manifest import own_provides
@@ -65,7 +66,7 @@ class AdapterHost:
     def methods(self) -> list[Method]:
         """Every method of the contract; what the author did not write answers NOT_SUPPORTED."""
         service = adapter_pb2.DESCRIPTOR.services_by_name["Adapter"]
-        return [self._method(descriptor) for descriptor in service.methods]
+        return [*(self._method(descriptor) for descriptor in service.methods), self._requests_method()]
 
     async def setup(self) -> None:
         """Before the first bot."""
@@ -134,6 +135,23 @@ class AdapterHost:
             serialize=response.SerializeToString,
             behaviour=behaviour,
         )
+
+    def _requests_method(self) -> Method:
+        return Method(
+            path=HANDLE,
+            request_streaming=False,
+            response_streaming=False,
+            deserialize=ingress_pb2.HandleRequestRequest.FromString,
+            serialize=ingress_pb2.HandleRequestResponse.SerializeToString,
+            behaviour=self._handle_request,
+        )
+
+    async def _handle_request(
+        self, request: ingress_pb2.HandleRequestRequest, context: IncomingCall
+    ) -> ingress_pb2.HandleRequestResponse:
+        call = self._call(context)
+        with _InFlight(self._busy[call.bot.name]):
+            return response_to_proto(await self._adapter.handle_request(call, request_to_plain(request)))
 
     def _plain(self, descriptor: MethodDescriptor) -> Any:
         """A unary method: fields become arguments of the same name, the return value the response."""

@@ -100,6 +100,15 @@ class BotAddress:
 
 
 @plain
+class Address:
+    """Where people or platforms reach a plugin, or one bot through it."""
+
+    label: str = ""
+    url: str = ""
+    bot: str = ""
+
+
+@plain
 class OpenedBot:
     """What `open_bot` answers: the bot's own account and its addresses."""
 

@@ -82,7 +82,7 @@ PAIRS: tuple[tuple[type[Any], type[Any]], ...] = (
     (adapter_types.BotAddress, adapter_bot_pb2.BotAddress),
     (adapter_types.OpenedBot, adapter_bot_pb2.OpenBotResponse),
     (adapter_types.Capabilities, adapter_bot_pb2.GetCapabilitiesResponse),
-    (adapter_types.BotAddress, frame_pb2.Address),
+    (adapter_types.Address, frame_pb2.Address),
     (route_types.Condition, router_pb2.Condition),
     (route_types.Match, router_pb2.Match),
     (route_types.Busy, router_pb2.Busy),

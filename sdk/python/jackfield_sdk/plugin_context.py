@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.v1 import frame_pb2
 
 from jackfield_sdk import convert, wellknown
-from jackfield_sdk.adapter_types import BotAddress, BotState
+from jackfield_sdk.adapter_types import Address, BotState
 from jackfield_sdk.calling import Caller, logger_for
 from jackfield_sdk.entity import User
 from jackfield_sdk.errors import JackfieldError, Unavailable, error_to_proto
@@ -65,14 +65,14 @@ class PluginContext(Caller):
         """How long the kernel was not heard. 0 while the connection stands."""
         return self._link.silence
 
-    def ready(self, addresses: Iterable[tuple[str, str]] | None = None) -> None:
-        """The plugin can do its work. `addresses` as (label, url) are shown to the operator."""
+    def ready(self, addresses: Iterable[tuple[str, str] | tuple[str, str, str]] | None = None) -> None:
+        """The plugin can do its work. `addresses` as (label, url) or (label, url, bot) are shown to the operator."""
         self._reported.readiness = frame_pb2.READINESS_READY
         self._reported.ClearField("reason")
         if addresses is not None:
             del self._reported.addresses[:]
-            for label, url in addresses:
-                self._reported.addresses.add(label=label, url=url)
+            for label, url, *bot in addresses:
+                self._reported.addresses.add(label=label, url=url, bot=bot[0] if bot else "")
         self.report()
 
     def not_ready(self, reason: str | JackfieldError, remedy: str = "") -> None:
@@ -104,7 +104,7 @@ class PluginContext(Caller):
         self._bots.pop(bot, None)
 
     @property
-    def addresses(self) -> list[BotAddress]:
+    def addresses(self) -> list[Address]:
         """What `ready` stated."""
         return [convert.to_plain(address) for address in self._reported.addresses]
 

@@ -38,6 +38,8 @@ class _AccessEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTyp
     """The method is destructive or changes what others own (members, messages of others, group settings): grant `manage`."""
     ACCESS_KERNEL: _Access.ValueType  # 4
     """Only the kernel itself calls the method; no grant opens it."""
+    ACCESS_INGRESS: _Access.ValueType  # 5
+    """The method takes a request from outside that was verified: grant `ingress`."""
 
 class Access(_Access, metaclass=_AccessEnumTypeWrapper):
     """Which grant opens a method. The broker reads the method option `access` from the descriptor, never the request, so it
@@ -60,6 +62,8 @@ ACCESS_MANAGE: Access.ValueType  # 3
 """The method is destructive or changes what others own (members, messages of others, group settings): grant `manage`."""
 ACCESS_KERNEL: Access.ValueType  # 4
 """Only the kernel itself calls the method; no grant opens it."""
+ACCESS_INGRESS: Access.ValueType  # 5
+"""The method takes a request from outside that was verified: grant `ingress`."""
 Global___Access: typing_extensions.TypeAlias = Access
 
 ACCESS_FIELD_NUMBER: builtins.int

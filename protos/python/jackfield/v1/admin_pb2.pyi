@@ -391,6 +391,7 @@ class BotStatus(google.protobuf.message.Message):
     STATE_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     SOURCE_FIELD_NUMBER: builtins.int
+    ADDRESSES_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its name."""
     adapter: builtins.str
@@ -407,6 +408,10 @@ class BotStatus(google.protobuf.message.Message):
     def reason(self) -> jackfield.v1.error_pb2.Error:
         """Why it is not ACTIVE."""
 
+    @property
+    def addresses(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[jackfield.v1.frame_pb2.Address]:
+        """Where it is reached, as its adapter said at opening and as whoever takes requests for it reports."""
+
     def __init__(
         self,
         *,
@@ -417,9 +422,10 @@ class BotStatus(google.protobuf.message.Message):
         state: jackfield.v1.frame_pb2.BotState.ValueType = ...,
         reason: jackfield.v1.error_pb2.Error | None = ...,
         source: builtins.str = ...,
+        addresses: collections.abc.Iterable[jackfield.v1.frame_pb2.Address] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["reason", b"reason"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["adapter", b"adapter", "enabled", b"enabled", "name", b"name", "platform", b"platform", "reason", b"reason", "source", b"source", "state", b"state"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["adapter", b"adapter", "addresses", b"addresses", "enabled", b"enabled", "name", b"name", "platform", b"platform", "reason", b"reason", "source", b"source", "state", b"state"]) -> None: ...
 
 Global___BotStatus: typing_extensions.TypeAlias = BotStatus
 

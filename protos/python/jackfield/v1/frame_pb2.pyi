@@ -1315,17 +1315,21 @@ class Address(google.protobuf.message.Message):
 
     LABEL_FIELD_NUMBER: builtins.int
     URL_FIELD_NUMBER: builtins.int
+    BOT_FIELD_NUMBER: builtins.int
     label: builtins.str
     """What is there, for people: "Web chat"."""
     url: builtins.str
     """Where: http, https, ws or wss URL."""
+    bot: builtins.str
+    """The bot that is reached there, shown with it. Heeded from the bot's adapter and from plugins with the grant `ingress`. Empty: none."""
     def __init__(
         self,
         *,
         label: builtins.str = ...,
         url: builtins.str = ...,
+        bot: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["label", b"label", "url", b"url"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["bot", b"bot", "label", b"label", "url", b"url"]) -> None: ...
 
 Global___Address: typing_extensions.TypeAlias = Address
 

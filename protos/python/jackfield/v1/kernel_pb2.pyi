@@ -734,17 +734,23 @@ class GetSecretRequest(google.protobuf.message.Message):
 
     SESSION_ID_FIELD_NUMBER: builtins.int
     NAME_FIELD_NUMBER: builtins.int
+    BOT_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     """Session; ignored on the control stream."""
     name: builtins.str
     """Name."""
+    bot: builtins.str
+    """Reads the key `name` of this bot's configuration instead, when a route of its adapter's manifest lends it under
+    `provides.routes[].verify.secrets`. NOT_FOUND when it does not, or the key is not set.
+    """
     def __init__(
         self,
         *,
         session_id: builtins.str = ...,
         name: builtins.str = ...,
+        bot: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["name", b"name", "session_id", b"session_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["bot", b"bot", "name", b"name", "session_id", b"session_id"]) -> None: ...
 
 Global___GetSecretRequest: typing_extensions.TypeAlias = GetSecretRequest
 

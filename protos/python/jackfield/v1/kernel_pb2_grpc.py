@@ -219,7 +219,7 @@ class KernelServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetSecret(self, request, context):
-        """Read a secret. Needs the grant `secret:<name>`. NOT_FOUND.
+        """Read a secret. Needs the grant `secret:<name>`; with `bot` the grant `ingress`. NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

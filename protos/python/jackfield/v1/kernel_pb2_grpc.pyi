@@ -515,7 +515,7 @@ class KernelStub(typing.Generic[_KernelRegisterType, _KernelAttachType, _KernelB
     """Give it back. Idempotent."""
 
     GetSecret: _KernelGetSecretType
-    """Read a secret. Needs the grant `secret:<name>`. NOT_FOUND."""
+    """Read a secret. Needs the grant `secret:<name>`; with `bot` the grant `ingress`. NOT_FOUND."""
 
     PushRoutes: _KernelPushRoutesType
     """Put a route table in force, whole or not at all. Needs the grant `routes`. INVALID_ARGUMENT names rule and field; the last good
@@ -721,7 +721,7 @@ class KernelServicer(metaclass=abc.ABCMeta):
         request: jackfield.v1.kernel_pb2.GetSecretRequest,
         context: _ServicerContext,
     ) -> typing.Union[jackfield.v1.kernel_pb2.GetSecretResponse, collections.abc.Awaitable[jackfield.v1.kernel_pb2.GetSecretResponse]]:
-        """Read a secret. Needs the grant `secret:<name>`. NOT_FOUND."""
+        """Read a secret. Needs the grant `secret:<name>`; with `bot` the grant `ingress`. NOT_FOUND."""
 
     @abc.abstractmethod
     def PushRoutes(

@@ -23,6 +23,7 @@ class FakeState:
     boot: int = 1
     kv: dict[str, kernel_pb2.KvEntry] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+    lent: dict[tuple[str, str], str] = field(default_factory=dict)
     leases: dict[str, str] = field(default_factory=dict)
     routes: dict[str, router_pb2.RouteTable] = field(default_factory=dict)
     senders: dict[str, router_pb2.SenderSet] = field(default_factory=dict)
@@ -81,7 +82,11 @@ class FakeState:
         )
 
     def secret(self, plugin: str, request: kernel_pb2.GetSecretRequest) -> Proto:
-        """GetSecret."""
+        """GetSecret; a key that a bot's adapter lends stands under (bot, key) in `lent`."""
+        if request.bot:
+            if (request.bot, request.name) not in self.lent:
+                raise NotFound(f"{request.bot} lends no {request.name}")
+            return kernel_pb2.GetSecretResponse(value=self.lent[request.bot, request.name])
         if request.name not in self.secrets:
             raise NotFound(f"no secret {request.name}")
         return kernel_pb2.GetSecretResponse(value=self.secrets[request.name])
