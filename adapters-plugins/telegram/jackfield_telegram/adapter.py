@@ -31,13 +31,15 @@ from jackfield_telegram.moderation import Moderation
 from jackfield_telegram.polling import Poller, Sleep
 from jackfield_telegram.queries import Queries
 from jackfield_telegram.streaming import Streaming
+from jackfield_telegram.webhook import Registration, Webhooks, secret_of
 from jackfield_telegram.wire import API, Api
 
 POLL_SECONDS = 30
+MENU = "the command menu"
 _FILES_WITH_MESSAGES = "files travel with messages"
 
 
-class Telegram(Streaming, Interactions, Files, Lookups, Moderation, Actions):
+class Telegram(Streaming, Interactions, Files, Lookups, Moderation, Actions, Webhooks):
     """Telegram's Bot API."""
 
     platform = "telegram"
@@ -55,7 +57,7 @@ class Telegram(Streaming, Interactions, Files, Lookups, Moderation, Actions):
         self._sleep = sleep
 
     async def open_bot(self, bot: Bot) -> User | None:
-        """Checks the token, takes the updates from a webhook if there was one, and begins to poll."""
+        """Checks the token, and begins to poll or tells the platform where to send."""
         token = str(bot.config.get("token") or "")
         if not token or any(not 32 < ord(c) < 127 or c in "/?#%" for c in token):
             raise InvalidArgument(
@@ -63,37 +65,36 @@ class Telegram(Streaming, Interactions, Files, Lookups, Moderation, Actions):
                 remedy="Set `token` to what @BotFather gave, for example 123456:ABC-DEF.",
                 metadata={"field": "token"},
             )
+        secret = secret_of(bot) if bot.config.get("mode") == "webhook" else ""
         api = Api(token, str(bot.config.get("api_base_url") or API))
         try:
             native = table(await api.call("getMe"))
             user = user_of(native)
             if user is None:
                 raise PlatformError("Telegram's answer to getMe names no account")
-            await api.call("deleteWebhook")
+            if not secret:
+                await api.call("deleteWebhook")
         except BaseException:
             await api.close()
             raise
         me = Me.of(native)
         queries = Queries(bot, api)
         intake = Intake(bot, me, queries)
-        timeout = bot.config.get("poll_timeout")
-        poller = Poller(
-            bot,
-            api,
-            me,
-            intake,
-            timeout=POLL_SECONDS if timeout is None else int(timeout),
-            sleep=self._sleep,
-        )
-        account = Account(bot, api, me, queries, intake, poller)
+        account = Account(bot, api, me, queries, intake)
         bot.connection = account
-        _own(account, poller.run(), "polling")
+        if secret:
+            bot.state(BotState.CONNECTING, "telling Telegram where to send updates")
+            _own(account, Registration(bot, api, secret, self._sleep).run(), "the webhook")
+        else:
+            timeout = int(bot.config.get("poll_timeout", POLL_SECONDS))
+            account.poller = Poller(bot, api, me, intake, timeout=timeout, sleep=self._sleep)
+            _own(account, account.poller.run(), "polling")
         if bot.config.get("command_menu", True):
-            _own(account, _menu(account), "the command menu")
+            _own(account, _menu(account), MENU)
         return user
 
     async def close_bot(self, bot: Bot, reason: CloseReason) -> bytes | None:
-        """Stops polling; what was not acknowledged comes again to whoever opens the bot next."""
+        """Takes no more; what was not acknowledged comes again to whoever opens the bot next. A webhook stays set."""
         account = bot.connection
         if not isinstance(account, Account):
             return None
@@ -127,8 +128,8 @@ def _ended(account: Account, name: str, task: asyncio.Task[None]) -> None:
     account.tasks.discard(task)
     if not task.cancelled() and (fault := task.exception()) is not None:
         account.bot.log.error("%s failed", name, exc_info=fault)
-        if name == "polling":
-            account.bot.state(BotState.FAILED, f"polling failed: {type(fault).__name__}")
+        if name != MENU:
+            account.bot.state(BotState.FAILED, f"{name} failed: {type(fault).__name__}")
 
 
 def build(sleep: Sleep = asyncio.sleep) -> Plugin:

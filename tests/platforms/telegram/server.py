@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from tests.platforms.telegram import world
@@ -65,6 +66,8 @@ class Server:
         self.webhook: dict[str, Any] = {}
         self.offsets: list[int | None] = []
         self.confirmed = 0
+        # Update and HTTP status of every attempt.
+        self.sent_to_webhook: list[tuple[int, int]] = []
         # Called with a method's name before it runs; a test may wait in it.
         self.before: Callable[[str], Any] | None = None
         self._updates: dict[int, dict[str, Any]] = {}
@@ -152,9 +155,12 @@ class Server:
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        sending = asyncio.create_task(self._send())
         try:
             yield self
         finally:
+            sending.cancel()
+            await asyncio.wait([sending])
             self._poll += 1
             await self._notify()
             await self._runner.cleanup()
@@ -187,6 +193,12 @@ class Server:
         if request.method == "setWebhook":
             self.webhook = request.params
             answer: Any = True
+        elif request.method == "getWebhookInfo":
+            answer = {
+                "url": self.webhook.get("url", ""),
+                "has_custom_certificate": False,
+                "pending_update_count": len(self._updates),
+            }
         elif request.method == "deleteWebhook":
             self.webhook = {}
             answer = True
@@ -225,6 +237,29 @@ class Server:
                 "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running",
             )
         return [self._updates[one] for one in sorted(self._updates)][: params.get("limit", 100)]
+
+    async def _send(self) -> None:
+        """Sends updates to the webhook, one after another, each until it is taken."""
+        async with aiohttp.ClientSession() as http:
+            while True:
+                async with self._changed:
+                    await self._changed.wait_for(lambda: self._updates and self.webhook.get("url"))
+                update_id = min(self._updates)
+                header = {"X-Telegram-Bot-Api-Secret-Token": self.webhook.get("secret_token", "")}
+                try:
+                    async with http.post(
+                        self.webhook["url"], json=self._updates[update_id], headers=header
+                    ) as answer:
+                        taken = 200 <= answer.status <= 299
+                        self.sent_to_webhook.append((update_id, answer.status))
+                except aiohttp.ClientError:
+                    taken = False
+                if taken:
+                    self._updates.pop(update_id, None)
+                    self.confirmed = max(self.confirmed, update_id + 1)
+                    await self._notify()
+                else:
+                    await asyncio.sleep(0.1)
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         data = self.store.files.get(request.match_info["path"].removeprefix("files/").partition(".")[0])
