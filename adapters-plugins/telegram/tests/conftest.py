@@ -13,7 +13,7 @@ from jackfield_sdk import MediaChunk, Target, convert
 from jackfield_sdk.testing import FakeKernel
 from jackfield_telegram.adapter import build
 
-from tests.platforms.telegram.server import TOKEN, Server
+from tests.platforms.telegram.server import Server
 
 ADAPTER = "/jackfield.v1.Adapter/"
 
@@ -27,7 +27,7 @@ class Stage:
 
     async def open(self, checkpoint: bytes = b"", **config: Any) -> Any:
         given = {
-            "token": TOKEN,
+            "token": self.server.token,
             "api_base_url": self.server.url,
             "poll_timeout": 20,
             "command_menu": False,
