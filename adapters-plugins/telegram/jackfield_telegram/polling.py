@@ -91,6 +91,8 @@ class Poller:
 
     async def _take(self, answer: Sequence[Any]) -> None:
         updates: list[Update] = [update for update in answer if id_of(update) is not None]
+        # Whatever order they came in: an offset passes over everything below it.
+        updates.sort(key=lambda update: id_of(update) or 0)
         if len(updates) < len(answer):
             self._bot.log.error("%d updates without an id cannot be read", len(answer) - len(updates))
             if not updates:
@@ -103,8 +105,8 @@ class Poller:
         if rest is not None:
             updates = updates[:rest]
         if updates:
-            last = max(id_of(update) or 0 for update in updates)
-            offset = Offset(self._me.id, last + 1, now)
+            next_id = max((id_of(updates[-1]) or 0) + 1, self._offset.usable(now) or 0)
+            offset = Offset(self._me.id, next_id, now)
             await self._intake.take(updates, offset.encode())
             self._offset = offset
             self._bot.checkpoint = offset.encode()

@@ -117,6 +117,21 @@ async def test_an_album_is_one_event(telegram) -> None:
     assert len(events[0].native()["album"]) == 3
 
 
+async def test_updates_out_of_order_are_put_in_order(telegram) -> None:
+    parts = [
+        {"update_id": number, "message": {**world.message(text=f"m{number}"), "message_id": number}}
+        for number in (700, 698, 699)
+    ]
+    answer = json.dumps({"ok": True, "result": parts}).encode()
+    # The poll that waits already brings this one, the next one the answer in disorder.
+    await telegram.server.until(lambda: telegram.server.offsets)
+    telegram.server.fail("getUpdates", Fault(200, body=answer))
+    await telegram.server.say("wake")
+    events = await telegram.published(4)
+    texts = [event.text for event in events if event.text != "wake"]
+    assert texts == ["m698", "m699", "m700"]
+
+
 async def test_the_checkpoint_of_another_account_is_not_used(telegram) -> None:
     await telegram.kernel.close_bot("one")
     update = await telegram.server.say("for the new account")
