@@ -160,11 +160,8 @@ class AdapterHost:
         fields = [f for f in descriptor.input_type.fields if f.name != IN_CALL]
         response_class = GetMessageClass(descriptor.output_type)
 
-        why = (
-            self._adapter.unsupported.get(name)
-            if not overrides(type(self._adapter), descriptor.name)
-            else None
-        )
+        written = overrides(type(self._adapter), descriptor.name)
+        why = None if written else self._adapter.unsupported.get(name)
 
         async def serve(request: Any, context: IncomingCall) -> Any:
             call = self._call(context, getattr(request, IN_CALL, False))
