@@ -18,6 +18,7 @@ from ..config import model
 from ..config.kernel import PREFIX
 from ..errors import REASONS
 from ..manifest import model as manifest_model
+from ..manifest import routes as manifest_routes
 from .main import OWN_VERBS, verbs
 
 MANIFEST = (
@@ -31,6 +32,8 @@ MANIFEST = (
     manifest_model.EventSchema,
     manifest_model.DefaultBot,
     manifest_model.Liveness,
+    manifest_routes.Route,
+    manifest_routes.Verification,
     manifest_model.Limits,
     manifest_model.Restart,
 )

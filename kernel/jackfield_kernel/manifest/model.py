@@ -154,7 +154,7 @@ class Provides(Strict):
     default_bots: list[DefaultBot] = []
     """Bots that exist without being configured."""
     routes: list[Route] = []
-    """Addresses of each bot to which its platform sends requests; adapters only."""
+    """Where its platform sends requests; adapters only."""
 
 
 class Limits(Strict):

@@ -37,8 +37,11 @@ class Route(_Table):
     """One address of each bot, `/<plugin>/<bot>/<name>`, to which its platform sends requests."""
 
     name: PluginId
+    """Last part of its address; unique in the manifest."""
     methods: Annotated[list[Literal["GET", "POST", "PUT", "PATCH", "DELETE"]], Field(min_length=1)] = ["POST"]
+    """HTTP methods that are taken."""
     verify: Verification
+    """How requests prove where they come from."""
     challenge: Word | None = None
     """How the platform proves the address when it is registered, when the listener answers that by itself."""
     deadline: Annotated[Duration, Field(ge=0.1, le=60.0)] = 3.0

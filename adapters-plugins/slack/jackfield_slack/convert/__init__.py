@@ -1,0 +1,1 @@
+"""Slack's shapes and ours. Pure functions."""
