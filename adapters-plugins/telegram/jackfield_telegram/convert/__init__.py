@@ -1,0 +1,1 @@
+"""Pure functions between the Bot API's objects and the SDK's."""
