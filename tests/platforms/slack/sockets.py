@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -75,12 +76,16 @@ class Sockets:
         return envelope_id
 
     async def _send(self, envelope_id: str) -> None:
+        if envelope_id not in self._unacked:
+            return
         frame, tries = self._unacked[envelope_id]
         self._unacked[envelope_id] = (frame, tries + 1)
         if frame["type"] == "events_api":
             frame = {**frame, "retry_attempt": tries, "retry_reason": "timeout" if tries else ""}
         if self._open:
-            await self._open[-1].send_json(frame)
+            # On a connection whose other end just died it is lost, and sent again.
+            with suppress(ConnectionError):
+                await self._open[-1].send_json(frame)
         task = asyncio.create_task(self._again(envelope_id, tries + 1))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
