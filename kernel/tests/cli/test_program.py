@@ -275,3 +275,14 @@ def test_a_group_for_a_typer_app_of_another_distribution(
         assert alone("extra", "two").out == "two\n"
     finally:
         main.verbs.cache_clear()
+
+
+def test_plugins_that_nobody_needs_yet_hold_up_no_greeting() -> None:
+    idle = [
+        admin_pb2.PluginStatus(name=name, state="STOPPED", reason=error_pb2.Error(reason=name))
+        for name in ("NO_BOTS", "NOT_CONFIGURED", "DISABLED")
+    ]
+    works = admin_pb2.PluginStatus(name="echo", state="ACTIVE")
+    assert greeting.ready(admin_pb2.Status(settled=True, plugins=[works, *idle]))
+    broken = admin_pb2.PluginStatus(name="x", state="STOPPED", reason=error_pb2.Error(reason="CONFIG_INVALID"))
+    assert not greeting.ready(admin_pb2.Status(settled=True, plugins=[works, broken]))
