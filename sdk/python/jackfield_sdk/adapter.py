@@ -7,7 +7,7 @@ NOT_SUPPORTED by itself.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -50,6 +50,8 @@ class Adapter:
     receive_segments: ClassVar[tuple[str, ...]] = ()
     send_segments: ClassVar[tuple[str, ...]] = ()
     actions: ClassVar[tuple[str, ...]] = ()
+    # Why the platform cannot do what a method is for, by method: told to whoever calls one that is not overridden.
+    unsupported: ClassVar[Mapping[str, str]] = {}
     # Seconds between two edits of a streamed reply, where streaming is done by editing.
     stream_interval: ClassVar[float] = 1.0
     # The running plugin; set before `setup`.

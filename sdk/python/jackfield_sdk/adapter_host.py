@@ -142,8 +142,16 @@ class AdapterHost:
         fields = [f for f in descriptor.input_type.fields if f.name != IN_CALL]
         response_class = GetMessageClass(descriptor.output_type)
 
+        why = (
+            self._adapter.unsupported.get(name)
+            if not overrides(type(self._adapter), descriptor.name)
+            else None
+        )
+
         async def serve(request: Any, context: IncomingCall) -> Any:
             call = self._call(context, getattr(request, IN_CALL, False))
+            if why is not None:
+                raise NotSupported(f"no {name}: {why}", metadata={"api": name})
             values = {f.name: _argument(f, request) for f in fields}
             with _InFlight(self._busy[call.bot.name]):
                 return respond(response_class, await implementation(call, **values))
