@@ -25,7 +25,7 @@ from jackfield_sdk.spooling import Intake
 from jackfield_discord.convert.context import ReplyContext
 from jackfield_discord.convert.values import is_snowflake, table, text_of
 from jackfield_discord.directory import Directory
-from jackfield_discord.feed import Feed
+from jackfield_discord.feed import Feed, Reader
 from jackfield_discord.gateway import Gateway
 from jackfield_discord.interacting import Waiting
 from jackfield_discord.rest import Rest
@@ -39,6 +39,7 @@ class Account:
     rest: Rest
     me: str
     application: str
+    reader: Reader
     directory: Directory
     intake: Intake
     waiting: Waiting

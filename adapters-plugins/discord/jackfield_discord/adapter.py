@@ -21,7 +21,9 @@ from jackfield_sdk import (
 from jackfield_sdk.spool import Spool
 from jackfield_sdk.spooling import Intake
 
+from jackfield_discord import commands
 from jackfield_discord.account import Account
+from jackfield_discord.actions import Actions
 from jackfield_discord.catchup import CatchUp
 from jackfield_discord.checkpoint import Checkpoint
 from jackfield_discord.convert.people import user_of
@@ -31,8 +33,11 @@ from jackfield_discord.errors import NEW_TOKEN
 from jackfield_discord.feed import Feed, Reader
 from jackfield_discord.gateway import SILENCE_SECONDS, Gateway, Sleep
 from jackfield_discord.interacting import Waiting
-from jackfield_discord.messaging import Messaging
+from jackfield_discord.interactions import Interactions
+from jackfield_discord.lookups import Lookups
+from jackfield_discord.moderation import Moderation
 from jackfield_discord.rest import API, Rest
+from jackfield_discord.streaming import Streaming
 
 # How long a closing bot waits until the kernel holds its events.
 DRAIN_SECONDS = 5.0
@@ -40,12 +45,15 @@ DRAIN_SECONDS = 5.0
 READY_SECONDS = 10.0
 
 
-class Discord(Messaging):
+class Discord(Streaming, Interactions, Lookups, Moderation, Actions):
     """Bots of Discord."""
 
     platform = "discord"
     unsupported: ClassVar = {
-        "get_group_list": "not written yet",
+        "upload_file": "Discord stores no file by itself: files travel with messages",
+        "get_friend_list": "Discord does not tell a bot who wrote to it",
+        "approve_friend_request": "nobody has to ask a bot",
+        "approve_group_invite": "a bot that is invited is inside already; use leave_group",
     }
 
     def __init__(self, sleep: Sleep = asyncio.sleep) -> None:
@@ -67,6 +75,8 @@ class Discord(Messaging):
         account = self._account(bot, token, rest, user.id, application)
         bot.connection = account
         try:
+            if bot.config.get("slash_commands", True):
+                await _offer(account)
             await account.intake.restore()
             account.own(account.intake.run(), "the intake")
             await self._connect(account)
@@ -117,7 +127,7 @@ class Discord(Messaging):
             sleep=self._sleep,
             silence=SILENCE_SECONDS if silence is None else float(silence),
         )
-        return Account(bot, rest, me, application, directory, intake, waiting, feed, gateway)
+        return Account(bot, rest, me, application, reader, directory, intake, waiting, feed, gateway)
 
     async def _connect(self, account: Account) -> None:
         """Waits for the first session; raises what cannot be mended."""
@@ -139,6 +149,25 @@ class Discord(Messaging):
             account.fatal = error
             account.bot.log.error("the gateway is closed for good: %s", error)
             account.bot.state(BotState.FAILED, error)
+
+
+async def _offer(account: Account) -> None:
+    """What cannot be registered is written as text all the same: no reason not to open the bot."""
+    bot = account.bot
+    try:
+        names = await commands.wanted(bot)
+        account.reader.commands = frozenset(names)
+    except JackfieldError as error:
+        bot.log.warning("the installed commands are not known: %s", error)
+        return
+    account.own(_register(account, names), "the slash commands")
+
+
+async def _register(account: Account, names: dict[str, str]) -> None:
+    try:
+        await commands.register(account.bot, account.rest, account.application, names)
+    except JackfieldError as error:
+        account.bot.log.warning("the slash commands were not registered: %s", error)
 
 
 def intents_of(config: dict[str, Any]) -> Intents:

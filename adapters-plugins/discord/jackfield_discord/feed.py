@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -77,7 +77,7 @@ class Feed:
         intake: Intake,
         catch_up: CatchUp,
         checkpoint: Checkpoint,
-        interaction: Callable[[Frame], None],
+        interaction: Callable[[Frame], Awaitable[bool]],
     ) -> None:
         self._bot = bot
         self._reader = reader
@@ -111,8 +111,8 @@ class Feed:
             if self._missed_after:
                 await self._fetch(self._catch_up.of_guild(native, self._missed_after))
             return
-        if kind == "INTERACTION_CREATE":
-            self._interaction(native)
+        if kind == "INTERACTION_CREATE" and not await self._interaction(native):
+            return
         parts = list(_parts(frame))
         for number, part in enumerate(parts):
             key = f"s:{self.checkpoint.session}:{sequence}"

@@ -13,8 +13,7 @@ import aiohttp
 import yarl
 from discord import Intents
 from discord.errors import ConnectionClosed
-from discord.gateway import DiscordWebSocket, ReconnectWebSocket
-from discord.http import DiscordClientWebSocketResponse
+from discord.gateway import DiscordClientWebSocketResponse, DiscordWebSocket, ReconnectWebSocket
 from jackfield_sdk import JackfieldError, Unavailable
 
 from jackfield_discord.checkpoint import Checkpoint

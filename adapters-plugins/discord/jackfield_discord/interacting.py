@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
@@ -17,8 +18,10 @@ from jackfield_discord.rest import Rest
 # Answers to an interaction.
 DEFERRED_MESSAGE, DEFERRED_UPDATE, MODAL = 5, 6, 9
 ANSWER_SECONDS = 2.5
-# Forms that can be opened; an older one is told to be gone.
+# Forms in memory; all are in the plugin's store as well.
 MOST_FORMS = 1_000
+KEPT_SECONDS = 30 * 86_400
+LOOK_SECONDS = 1.0
 
 
 class Waiting:
@@ -30,34 +33,46 @@ class Waiting:
         self._tasks: set[asyncio.Task[None]] = set()
         self._forms: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
-    def keep_form(self, form_id: str, modal: dict[str, Any]) -> None:
-        """The window that a form's button opens."""
-        self._forms[form_id] = modal
-        self._forms.move_to_end(form_id)
-        if len(self._forms) > MOST_FORMS:
-            self._forms.popitem(last=False)
+    async def keep_form(self, form_id: str, modal: dict[str, Any]) -> None:
+        """The window that a form's button opens; kept over restarts. Raises JackfieldError."""
+        self._remember(form_id, modal)
+        await self._bot.plugin.kv.put(f"form/{form_id}"[:512], json.dumps(modal), ttl=KEPT_SECONDS)
 
-    def opens_form(self, native: Mapping[str, Any]) -> bool:
-        """True when a button only opens a form: nothing to tell anybody yet."""
-        meaning = Meaning.decode(text_of(table(native.get("data")).get("custom_id")))
-        return (
-            integer_of(native.get("type")) == COMPONENT
-            and meaning.opens == OPENS
-            and meaning.controls_id in self._forms
-        )
-
-    def arrived(self, native: Mapping[str, Any]) -> None:
-        """An interaction came: its three seconds run."""
+    async def arrived(self, native: Mapping[str, Any]) -> bool:
+        """An interaction came: its three seconds run. False when there is nothing to tell anybody: a button only opens a form."""
         kind = integer_of(native.get("type"))
         answer: dict[str, Any] = {"type": DEFERRED_MESSAGE if kind == COMMAND else DEFERRED_UPDATE}
-        if self.opens_form(native):
-            meaning = Meaning.decode(text_of(table(native.get("data")).get("custom_id")))
-            answer = {"type": MODAL, "data": self._forms[meaning.controls_id]}
+        meaning = Meaning.decode(text_of(table(native.get("data")).get("custom_id")))
+        modal = None
+        if kind == COMPONENT and meaning.opens == OPENS:
+            modal = await self._form(meaning.controls_id)
+        if modal is not None:
+            answer = {"type": MODAL, "data": modal}
         task = asyncio.create_task(
             self._answer(text_of(native.get("id")), text_of(native.get("token")), answer)
         )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return modal is None
+
+    async def _form(self, form_id: str) -> dict[str, Any] | None:
+        if form_id in self._forms:
+            return self._forms[form_id]
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                kept = await self._bot.plugin.kv.get_text(f"form/{form_id}"[:512])
+        except (JackfieldError, TimeoutError) as error:
+            self._bot.log.warning("a form cannot be opened: %s", error)
+            return None
+        if kept:
+            self._remember(form_id, table(json.loads(kept)))
+        return self._forms.get(form_id)
+
+    def _remember(self, form_id: str, modal: dict[str, Any]) -> None:
+        self._forms[form_id] = modal
+        self._forms.move_to_end(form_id)
+        if len(self._forms) > MOST_FORMS:
+            self._forms.popitem(last=False)
 
     async def _answer(self, interaction_id: str, token: str, answer: dict[str, Any]) -> None:
         if not interaction_id or not token:

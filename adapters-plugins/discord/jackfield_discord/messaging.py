@@ -54,12 +54,19 @@ class Messaging(Files):
         return await self.send_plan(call, plan, channel, context)
 
     async def send_plan(
-        self, call: Call, plan: Plan, channel: str, context: ReplyContext | None = None, *, flags: int = 0
+        self,
+        call: Call,
+        plan: Plan,
+        channel: str,
+        context: ReplyContext | None = None,
+        *,
+        flags: int = 0,
+        first: int = 0,
     ) -> SendResult:
         """All parts in order; what follows a refused one is told as unsent."""
         account = self.account_of(call)
         for form_id, modal in plan.forms.items():
-            account.waiting.keep_form(form_id, modal)
+            await account.waiting.keep_form(form_id, modal)
         ids: list[str] = []
         through = context if context is not None and context.token else None
         for number, part in enumerate(plan.parts):
@@ -69,13 +76,13 @@ class Messaging(Files):
                     sent = await self._follow_up(call, plan, part, through, flags)
                     through = through if sent is not None else None
                 if sent is None:
-                    sent = await self._send(call, plan, part, channel, number)
+                    sent = await self._send(call, plan, part, channel, first + number)
             except JackfieldError as error:
                 if not ids:
                     raise
-                return _result(ids, plan, UnsentRest(error.reason, error.message, len(plan.parts) - number))
+                return result_of(ids, plan, UnsentRest(error.reason, error.message, len(plan.parts) - number))
             ids.append(text_of(table(sent).get("id")))
-        return _result(ids, plan)
+        return result_of(ids, plan)
 
     async def edit_message(self, call: Call, message_id: str, message: Message) -> tuple[str, ...]:
         """Replaces all of one of the bot's messages. Raises ContentTooLarge for more than one message holds."""
@@ -88,7 +95,7 @@ class Messaging(Files):
     async def edit_part(self, call: Call, plan: Plan, part: Part, message_id: str, channel: str) -> None:
         """Replaces a message by one part. Files that it had go."""
         files = await uploads(call, part.files)
-        body = {"attachments": [], **_body(plan, part)}
+        body = {"attachments": [], **body_of(plan, part)}
         path = ("channels", channel, "messages", snowflake(message_id))
         await self.request(call, "PATCH", *path, body=body, files=files)
 
@@ -158,10 +165,10 @@ class Messaging(Files):
         return event
 
     async def _send(self, call: Call, plan: Plan, part: Part, channel: str, number: int) -> Any:
-        body = {**_body(plan, part), **_nonce(call.key, number)}
+        body = {**body_of(plan, part), **_nonce(call.key, number)}
         if part.stickers:
             body["sticker_ids"] = part.stickers
-        if plan.quoted and number == 0:
+        if plan.quoted and part is plan.parts[0]:
             # An answer to a message that is gone is still sent.
             body["message_reference"] = {"message_id": snowflake(plan.quoted), "fail_if_not_exists": False}
         files = await uploads(call, part.files)
@@ -169,7 +176,7 @@ class Messaging(Files):
 
     async def _follow_up(self, call: Call, plan: Plan, part: Part, context: ReplyContext, flags: int) -> Any:
         """None when the token is not good any more."""
-        body = _body(plan, part)
+        body = body_of(plan, part)
         if flags:
             body["flags"] = flags
         files = await uploads(call, part.files)
@@ -183,7 +190,8 @@ class Messaging(Files):
             return None
 
 
-def _body(plan: Plan, part: Part) -> dict[str, Any]:
+def body_of(plan: Plan, part: Part) -> dict[str, Any]:
+    """A part as the body of a request."""
     body: dict[str, Any] = {
         "content": part.content,
         "embeds": part.embeds,
@@ -202,7 +210,8 @@ def _nonce(key: str, number: int) -> dict[str, Any]:
     return {"nonce": hashlib.sha256(f"{key}/{number}".encode()).hexdigest()[:25], "enforce_nonce": True}
 
 
-def _result(ids: list[str], plan: Plan, unsent: UnsentRest | None = None) -> SendResult:
+def result_of(ids: list[str], plan: Plan, unsent: UnsentRest | None = None) -> SendResult:
+    """What came of a plan."""
     return SendResult(
         message_id=ids[0] if ids else "",
         message_ids=tuple(ids) if len(ids) > 1 else (),

@@ -230,6 +230,86 @@ async def _follow_up(self: Methods, application: str, token: str, body: Any, fil
     return await self.post(self.tokens[token], body, files)
 
 
+async def _replace(self: Methods, application: str, token: str, body: Any, files: Files, **_: Any) -> Any:
+    if token not in self.tokens:
+        raise Refused(404, 10015, "Unknown Webhook")
+    self.check(body, files)
+    return {"id": world.snowflake(), **body}
+
+
+async def _guild(self: Methods, guild: str, **_: Any) -> Any:
+    if guild != world.GUILD:
+        raise Refused(404, 10004, "Unknown Guild")
+    return world.guild()
+
+
+async def _guilds(self: Methods, query: dict[str, str], **_: Any) -> Any:
+    listed = [world.guild()] if int(query.get("after", 0)) < int(world.GUILD) else []
+    return listed[: int(query.get("limit", 200))]
+
+
+async def _members(self: Methods, guild: str, query: dict[str, str], **_: Any) -> Any:
+    after, limit = int(query.get("after", 0)), int(query.get("limit", 1))
+    return [one for one in self.members if int(one["user"]["id"]) > after][:limit]
+
+
+def _found(self: Methods, user: str) -> dict[str, Any]:
+    for one in self.members:
+        if one["user"]["id"] == user:
+            return one
+    raise Refused(404, 10007, "Unknown Member")
+
+
+async def _member(self: Methods, guild: str, user: str, **_: Any) -> Any:
+    return _found(self, user)
+
+
+async def _change_member(self: Methods, guild: str, user: str, body: Any, **_: Any) -> Any:
+    if user == world.ANN["id"]:
+        raise Refused(403, 50013, "Missing Permissions")
+    member = _found(self, user)
+    member.update(body)
+    return member
+
+
+async def _user(self: Methods, user: str, **_: Any) -> Any:
+    return _found(self, user)["user"]
+
+
+async def _thread(self: Methods, channel: str, *_: str, body: Any, **__: Any) -> Any:
+    if self.channel(channel)["type"] == 15 and not body.get("message"):
+        raise Refused(
+            400, 50035, "Invalid Form Body", {"message": {"_errors": [{"message": "This field is required"}]}}
+        )
+    thread = {
+        "id": world.snowflake(),
+        "type": 11,
+        "guild_id": world.GUILD,
+        "name": body["name"],
+        "parent_id": channel,
+    }
+    self.channels[thread["id"]] = thread
+    return thread
+
+
+async def _commands(self: Methods, application: str, **_: Any) -> Any:
+    return self.commands
+
+
+async def _add_command(self: Methods, application: str, body: Any, **_: Any) -> Any:
+    self.commands = [one for one in self.commands if one["name"] != body["name"]]
+    self.commands.append({"id": world.snowflake(), **body})
+    return self.commands[-1]
+
+
+async def _remove_command(self: Methods, application: str, command: str, **_: Any) -> Any:
+    self.commands = [one for one in self.commands if one["id"] != command]
+
+
+async def _listed(self: Methods, guild: str, **_: Any) -> Any:
+    return world.guild()["roles"]
+
+
 Serve = Callable[..., Any]
 _ID = r"(\d+)"
 _ROUTES: list[tuple[str, str, Serve]] = [
@@ -250,4 +330,21 @@ _ROUTES: list[tuple[str, str, Serve]] = [
     ("POST", f"channels/{_ID}/typing", _nothing),
     ("POST", f"interactions/{_ID}/([^/]+)/callback", _callback),
     ("POST", f"webhooks/{_ID}/([^/]+)", _follow_up),
+    ("PATCH", f"webhooks/{_ID}/([^/]+)/messages/@original", _replace),
+    ("GET", f"guilds/{_ID}", _guild),
+    ("PATCH", f"guilds/{_ID}", _guild),
+    ("GET", "users/@me/guilds", _guilds),
+    ("DELETE", f"users/@me/guilds/{_ID}", _nothing),
+    ("GET", f"guilds/{_ID}/members", _members),
+    ("GET", f"guilds/{_ID}/members/{_ID}", _member),
+    ("PATCH", f"guilds/{_ID}/members/{_ID}", _change_member),
+    ("DELETE", f"guilds/{_ID}/members/{_ID}", _nothing),
+    ("GET", f"guilds/{_ID}/roles", _listed),
+    ("PUT", f"guilds/{_ID}/bans/{_ID}", _nothing),
+    ("GET", f"users/{_ID}", _user),
+    ("POST", f"channels/{_ID}/threads", _thread),
+    ("POST", f"channels/{_ID}/messages/{_ID}/threads", _thread),
+    ("GET", f"applications/{_ID}/commands", _commands),
+    ("POST", f"applications/{_ID}/commands", _add_command),
+    ("DELETE", f"applications/{_ID}/commands/{_ID}", _remove_command),
 ]

@@ -133,6 +133,26 @@ class Server:
         await self.dispatch("MESSAGE_CREATE", self.methods.told(native))
         return native
 
+    async def interact(
+        self, kind: int, data: dict[str, Any], channel: str = world.GENERAL, **fields: Any
+    ) -> dict[str, Any]:
+        """Ann uses a command (2), a control (3), a form (5)."""
+        token = f"token-{world.snowflake()}"
+        self.methods.tokens[token] = channel
+        native = {
+            "id": world.snowflake(),
+            "application_id": world.APPLICATION,
+            "type": kind,
+            "data": data,
+            "token": token,
+            "channel_id": channel,
+            "guild_id": world.GUILD,
+            "member": {"user": world.ANN, "nick": "Annie", "roles": []},
+            **fields,
+        }
+        await self.dispatch("INTERACTION_CREATE", native)
+        return native
+
     async def again(self, number: int = -1) -> None:
         """The same dispatch once more."""
         assert self.current is not None
