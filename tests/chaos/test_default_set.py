@@ -135,10 +135,19 @@ async def test_every_plugin_is_upgraded_under_a_conversation(tmp_path: Path) -> 
         assert not {await installation.pid(name) for name in names} & set(before)
         # The platform's connection moved with its bot; what was on its way to the old one when it closed is the platform's loss.
         assert client.connections >= 2
-        replies = await client.until(190)
+        replies = list(await client.until(190))
         assert len(set(replies)) == len(replies)
         assert replies[1:] == sorted(replies[1:], key=int)
         status = await installation.ask("status")
         running = [plugin for plugin in status["plugins"] if plugin["name"] != "notices"]
         assert {plugin["state"] for plugin in running} == {"ACTIVE"}
         assert status["bus"]["dead"] == "0"
+        # The second generations are what the next kernel adopts.
+        serving = [await installation.pid(name) for name in names]
+        await installation.kill()
+        await installation.run()
+        assert [await installation.pid(name) for name in names] == serving
+        await client.say("after")
+        async with asyncio.timeout(10):
+            while "after" not in client.replies:
+                await asyncio.sleep(0.02)

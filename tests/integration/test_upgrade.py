@@ -188,6 +188,8 @@ async def test_a_kernel_that_ends_between_the_two_keeps_the_one_that_serves(tmp_
         assert pid(status) == serving != old
         # What only the old one ran is done by the one that serves.
         assert await replies(adapter, 1) == ["2.0.0 slow"]
+        await adapter.publish(message_event("b", "more", chat="c2"))
+        assert await replies(adapter, 2) == ["2.0.0 slow", "2.0.0 more"]
         async with asyncio.timeout(10):
             while psutil.pid_exists(old) and psutil.Process(old).status() != psutil.STATUS_ZOMBIE:
                 await asyncio.sleep(0.02)

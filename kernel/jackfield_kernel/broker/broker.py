@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 from jackfield.v1 import access_pb2, error_pb2, frame_pb2
 
@@ -16,9 +14,10 @@ from ..bus.bus import Bus
 from ..bus.model import Delivery
 from ..errors import KernelError, Refused, problem, to_wire
 from .answers import answer_peer, outcome_unknown, record_of, replayed, same_chat, stamp_chat
-from .call import Answer, Call, Peer, Result
+from .call import Answer, Call, Peer, Result, call_of
+from .directory import Directory, provider_for
 from .kept import KeptResults
-from .methods import Method, method_of
+from .methods import method_of
 from .outbox import MAX_WAITING, Outbox
 
 log = logging.getLogger(__name__)
@@ -26,26 +25,6 @@ log = logging.getLogger(__name__)
 DEFAULT_TIMEOUT = 60.0
 
 KERNEL = "kernel"
-
-
-class Directory(Protocol):
-    """Who provides what."""
-
-    def adapter_of(self, bot: str) -> str | None:
-        """Plugin id of a bot's adapter; None for a bot that does not exist."""
-        ...
-
-    def provider_of(self, service: str) -> list[str]:
-        """Plugin ids that provide a service."""
-        ...
-
-    def peer(self, plugin: str, bot: str = "") -> Peer | None:
-        """The attached session of a plugin that can take calls; with `bot` the one that has it open."""
-        ...
-
-    def installed(self, plugin: str) -> bool:
-        """Whether there is such a plugin."""
-        ...
 
 
 KernelMethod = Callable[[Peer, Call], None]
@@ -124,8 +103,8 @@ class Broker:
             if delivery is None:
                 raise Refused("LEASE_LOST", "the delivery of this call is not leased to this session")
         if method.path in self.kernel_methods:
-            return self._call(peer, frame, method, KERNEL, delivery, answer)
-        provider = self._provider(method, frame.target)
+            return call_of(peer, frame, method, KERNEL, delivery, answer)
+        provider = provider_for(self._directory, method, frame.target)
         own_chat = stamp_chat(frame.target, delivery)
         missing = peer.grants.missing_for(method, own_chat=own_chat)
         if missing is not None:
@@ -135,7 +114,7 @@ class Broker:
                 remedy=f"jackfield plugin grants {peer.plugin} --add {missing}",
                 grant=missing,
             )
-        call = self._call(peer, frame, method, provider, delivery, answer)
+        call = call_of(peer, frame, method, provider, delivery, answer)
         if not call.key:
             return call
         if delivery is not None and (known := delivery.calls.get(call.key)) is not None:
@@ -147,71 +126,6 @@ class Broker:
             return None
         self._keyed[call.scope, call.key] = call
         return call
-
-    def _call(
-        self,
-        peer: Peer,
-        frame: frame_pb2.CallOpen,
-        method: Method,
-        provider: str,
-        delivery: Delivery | None,
-        answer: Answer,
-    ) -> Call:
-        key, scope = frame.key, peer.plugin
-        if delivery is not None:
-            scope = delivery.id
-            if not key:
-                delivery.unnamed += 1
-                key = f"~{delivery.unnamed}"
-        digest = hashlib.sha256(
-            b"\0".join(
-                (frame.method.encode(), frame.target.SerializeToString(deterministic=True), frame.body)
-            )
-        ).digest()[:16]
-        return Call(
-            method,
-            frame,
-            provider,
-            scope,
-            key,
-            digest,
-            [answer],
-            time.monotonic(),
-            delivery,
-            peer,
-            frame.call_id,
-        )
-
-    def _provider(self, method: Method, target: frame_pb2.CallTarget) -> str:
-        if target.bot:
-            adapter = self._directory.adapter_of(target.bot)
-            if adapter is None:
-                raise Refused(
-                    "UNKNOWN_BOT",
-                    f"there is no bot {target.bot!r}",
-                    remedy="`jackfield bot list` names the bots.",
-                    bot=target.bot,
-                )
-            return adapter
-        if target.plugin:
-            if not self._directory.installed(target.plugin):
-                raise Refused(
-                    "NO_PROVIDER",
-                    f"there is no plugin {target.plugin!r}",
-                    remedy="`jackfield plugin list` names the plugins.",
-                    service=method.service,
-                )
-            return target.plugin
-        providers = self._directory.provider_of(method.service)
-        if len(providers) != 1:
-            found = ", ".join(providers) or "none"
-            raise Refused(
-                "NO_PROVIDER",
-                f"the call names no plugin and {method.service} is provided by: {found}",
-                remedy="Install one, or name one in the target of the call.",
-                service=method.service,
-            )
-        return providers[0]
 
     def request(
         self,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -102,3 +104,24 @@ class Call:
     def streaming(self) -> bool:
         """Whether requests or responses are a stream: such a call is opened anew instead of repeated."""
         return self.method.server_streaming or self.open.server_streaming or not self.open.half_closed
+
+
+def call_of(
+    peer: Peer,
+    frame: frame_pb2.CallOpen,
+    method: Method,
+    provider: str,
+    delivery: Delivery | None,
+    answer: Answer,
+) -> Call:
+    """The call that a plugin opens by `frame`. Under a delivery one without a key is named by its number."""
+    key, scope = frame.key, peer.plugin
+    if delivery is not None:
+        scope = delivery.id
+        if not key:
+            delivery.unnamed += 1
+            key = f"~{delivery.unnamed}"
+    target = frame.target.SerializeToString(deterministic=True)
+    digest = hashlib.sha256(b"\0".join((frame.method.encode(), target, frame.body))).digest()[:16]
+    started = time.monotonic()
+    return Call(method, frame, provider, scope, key, digest, [answer], started, delivery, peer, frame.call_id)

@@ -23,7 +23,7 @@ from ..telemetry.redaction import Redactor
 from .bots import Bots
 from .registry import Registry
 from .sealed import seal, sealed_name
-from .upgrade import SLOT_BUCKET, Step, Upgrades
+from .upgrade import Step, Upgrades
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,6 @@ class Installation:
         self._journal = journal
         self._folders: dict[str, Path] = {}
         self._earlier: dict[str, Path] = {}
-        self._slots: dict[str, str] = {}
         self._disabled: set[str] = set()
         self._vouched: set[str] = set()
         """Strangers' plugins that the operator trusts."""
@@ -99,8 +98,7 @@ class Installation:
             self._folders[name] = Path(entry.value.decode())
         async for name, entry in every(self._driver, EARLIER_BUCKET):
             self._earlier[name] = Path(entry.value.decode())
-        async for name, entry in every(self._driver, SLOT_BUCKET):
-            self._slots[name] = entry.value.decode()
+        await self._upgrades.load(self._driver)
         async for name, _ in every(self._driver, DISABLED_BUCKET):
             self._disabled.add(name)
         async for name, _ in every(self._driver, TRUSTED_BUCKET):
@@ -121,7 +119,7 @@ class Installation:
         specs = [self._planned(found) for found in discover(sources) if found.name not in known]
         self.settle_bots()
         for spec in specs:
-            self._supervisor.add(self._unless_idle(spec))
+            self._upgrades.supervise(self._unless_idle(spec))
 
     def _planned(self, found: Found) -> PluginSpec:
         problems: tuple[Problem, ...] = ()
@@ -138,7 +136,7 @@ class Installation:
                 spec = replace(spec, hold=spec.hold or Reason("NOT_CONFIGURED", text, remedy))
             else:
                 spec = replace(spec, error=Reason("CONFIG_INVALID", text, remedy))
-        return replace(spec, slot=self._slots.get(found.name, ""))
+        return replace(spec, slot=self._upgrades.slots.get(found.name, ""))
 
     def _unless_idle(self, spec: PluginSpec) -> PluginSpec:
         """An adapter that carries no bot would be a process for nothing: it waits for its first one."""
@@ -188,6 +186,7 @@ class Installation:
         # Trust was in these files, not in whatever gets the name next.
         self._vouched.discard(name)
         self._journal.put(Put(TRUSTED_BUCKET, name, None))
+        self._upgrades.forget(name)
         self._registry.forget(name)
         self.settle_bots()
 
@@ -302,7 +301,7 @@ class Installation:
             del self._developed[name]
             raise
         self._registry.add(manifest, trusted=True)
-        self._supervisor.add(_developed_spec(manifest, external=external))
+        self._upgrades.supervise(_developed_spec(manifest, external=external))
         self.settle_bots()
 
     async def _take_name(self, name: str, *, replace: bool) -> None:

@@ -9,7 +9,8 @@ from jackfield.v1 import admin_pb2
 
 from ..errors import Refused
 from ..journal.journal import Journal
-from ..journal.log import Put
+from ..journal.log import LogDriver, Put
+from ..journal.reading import every
 from ..manifest import Manifest
 from ..supervisor import Reason, State, Supervisor
 from ..supervisor.spec import PluginSpec, beside
@@ -44,6 +45,25 @@ class Upgrades:
         self._registry = registry
         self._journal = journal
         self._running: dict[str, asyncio.Lock] = {}
+        self.slots: dict[str, str] = {}
+
+    async def load(self, driver: LogDriver) -> None:
+        """Read which generations served under an earlier kernel."""
+        async for name, entry in every(driver, SLOT_BUCKET):
+            self.slots[name] = entry.value.decode()
+
+    def supervise(self, spec: PluginSpec) -> None:
+        """Run a plugin; this generation of it serves."""
+        self._hub.sessions.promote(spec.name, spec.instance)
+        self._supervisor.add(spec)
+
+    def forget(self, name: str) -> None:
+        """A plugin is gone; whatever gets its name begins anew."""
+        self._keep_slot(name, "")
+
+    def _keep_slot(self, name: str, slot: str) -> None:
+        self.slots[name] = slot
+        self._journal.put(Put(SLOT_BUCKET, name, slot.encode() or None))
 
     async def run(self, manifest: Manifest, spec: PluginSpec, *, trusted: bool, step: Step) -> None:
         """Bring a version into service; returns when nothing of the old one runs.
@@ -76,7 +96,7 @@ class Upgrades:
         # From here on the new one serves; nothing is awaited in between, so nobody sees a state between the two.
         self._supervisor.promote(name)
         self._registry.swap(name, new.instance, old)
-        self._journal.put(Put(SLOT_BUCKET, name, new.slot.encode() or None))
+        self._keep_slot(name, new.slot)
         earlier = self._hub.promote(new.instance)
         self._liaison.promoted(name)
         if earlier is not None:

@@ -76,9 +76,11 @@ def cells() -> Iterator[Cell]:
                 yield Cell((victim,), step, 1 if rare else 40)
     yield Cell(("kernel",), "during drain", 1)
     for victim in EVERYTHING:
-        yield Cell((victim,), RANDOM, 0.7)
-        yield Cell((victim,), RANDOM, 0.7, 0.0, 4_000)
-    yield Cell(EVERYTHING, RANDOM, 1.5)
+        # A kernel needs a second to come back: killed faster, it would only ever start.
+        pause = 3.0 if victim == "kernel" else 0.7
+        yield Cell((victim,), RANDOM, pause)
+        yield Cell((victim,), RANDOM, pause, 0.0, 4_000)
+    yield Cell(EVERYTHING, RANDOM, 4.0, messages=2_000)
 
 
 async def run(cell: Cell, seed: int = 1, *, patience: float = 90.0) -> Outcome:

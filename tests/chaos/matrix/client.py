@@ -15,6 +15,9 @@ from typing import Any
 WINDOW = 16
 """Updates that may wait for their acknowledgement."""
 
+OUTSTANDING = 512
+"""Messages without an answer at full speed: below what the lanes hold, for a full lane drops by design and says so."""
+
 
 @dataclass(frozen=True)
 class Count:
@@ -34,6 +37,7 @@ class Client:
     lanes: int = 8
     port: int = 0
     replies: list[tuple[str, int]] = field(default_factory=list)
+    _answered: set[int] = field(default_factory=set)
     _queue: deque[dict[str, Any]] = field(default_factory=deque)
     _unacknowledged: dict[int, dict[str, Any]] = field(default_factory=dict)
     _said: int = 0
@@ -61,21 +65,20 @@ class Client:
             self._write(update)
 
     async def talk(self, messages: int, per_second: float) -> None:
-        """Say so many messages; 0 per second is as fast as they are acknowledged."""
-        self._last = time.monotonic()
+        """Say so many messages; 0 per second is as fast as they are answered, with OUTSTANDING on their way."""
         started = time.monotonic()
         for number in range(messages):
             self.say()
             if per_second:
                 await asyncio.sleep(max(0.0, started + (number + 1) / per_second - time.monotonic()))
-            while not per_second and self._queue:
+            while not per_second and self._said - len(self._answered) > OUTSTANDING:
                 await self._change()
 
     async def answered(self, seconds: float) -> bool:
         """Wait until every message has an answer; False when that takes too long."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while len({number for _, number in self.replies}) < self._said:
+                while len(self._answered) < self._said:
                     await self._change()
                 return True
         return False
@@ -134,6 +137,7 @@ class Client:
             now = time.monotonic()
             self._quiet, self._last = max(self._quiet, now - self._last), now
             self.replies.append((line["lane"], int(line["send"])))
+            self._answered.add(int(line["send"]))
             self._write({"sent": line["number"]})
         self._changed.set()
 
