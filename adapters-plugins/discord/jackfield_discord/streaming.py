@@ -90,7 +90,8 @@ class _Growing:
             if not self._ids:
                 raise
             self._call.bot.log.info("a streamed reply is sent again: %s", error)
-            return await self._owner.send_plan(self._call, self._plan(last), self._channel)
+            # Under numbers of their own: a repeat of the first would be answered with the message that is gone.
+            return await self._owner.send_plan(self._call, plan, self._channel, first=len(self._ids))
         return result_of(self._ids, plan)
 
     def _plan(self, step: StreamStep) -> Plan:
