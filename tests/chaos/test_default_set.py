@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from tests.rig.onebot import OneBotClient
 pytestmark = [pytest.mark.chaos, pytest.mark.integration]
 
 MESSAGES = 120
+# What a conversation needs; adapters without a bot stand still.
+DEFAULT = ("router", "echo", "command", "webchat", "onebot")
 
 
 def writer_of(installation: Installation) -> int:
@@ -39,7 +42,7 @@ async def test_handler_router_and_writer_may_be_killed_under_load(tmp_path: Path
         replies = await client.until(MESSAGES + 1)
         assert replies[1:] == [str(number) for number in range(MESSAGES)]
         status = await installation.ask("status")
-        running = [plugin for plugin in status["plugins"] if plugin["name"] != "notices"]
+        running = [plugin for plugin in status["plugins"] if plugin["name"] in DEFAULT]
         assert {plugin["state"] for plugin in running} == {"ACTIVE"}
         assert status["bus"]["dead"] == "0"
 
@@ -65,7 +68,7 @@ async def test_plugins_of_a_killed_kernel_go_on_under_the_next_one(tmp_path: Pat
     async with installed(tmp_path) as installation, OneBotClient(installation.onebot) as client:
         await client.say("before")
         await client.until(1)
-        names = ("router", "echo", "command", "webchat", "onebot")
+        names = DEFAULT
         before = [await installation.pid(name) for name in names]
         await installation.kill()
         # The platform's connection stands: what it says now is spooled by the adapter.
@@ -77,7 +80,7 @@ async def test_plugins_of_a_killed_kernel_go_on_under_the_next_one(tmp_path: Pat
         assert [await installation.pid(name) for name in names] == before
         assert client.connections == 1
         status = await installation.ask("status")
-        running = [plugin for plugin in status["plugins"] if plugin["name"] != "notices"]
+        running = [plugin for plugin in status["plugins"] if plugin["name"] in DEFAULT]
         assert {plugin["state"] for plugin in running} == {"ACTIVE"}
 
 
@@ -102,14 +105,14 @@ async def test_a_planned_restart_keeps_process_plugins_and_connections(tmp_path:
     async with installed(tmp_path) as installation, OneBotClient(installation.onebot) as client:
         await client.say("before")
         await client.until(1)
-        names = ("router", "echo", "command", "webchat", "onebot")
+        names = DEFAULT
         before = [await installation.pid(name) for name in names]
         assert installation.kernel is not None
         said = asyncio.create_task(installation.command("restart"))
         for number in range(50):
             await client.say(str(number))
             await asyncio.sleep(0.02)
-        assert "5 of 5 plugins went on" in await said
+        assert re.search(r"\b(\d+) of \1 plugins went on", await said)
         assert (await installation.ask("status"))["pid"] == installation.kernel.pid
         assert [await installation.pid(name) for name in names] == before
         assert await client.until(51) == ["before", *map(str, range(50))]
@@ -139,7 +142,7 @@ async def test_every_plugin_is_upgraded_under_a_conversation(tmp_path: Path) -> 
         assert len(set(replies)) == len(replies)
         assert replies[1:] == sorted(replies[1:], key=int)
         status = await installation.ask("status")
-        running = [plugin for plugin in status["plugins"] if plugin["name"] != "notices"]
+        running = [plugin for plugin in status["plugins"] if plugin["name"] in DEFAULT]
         assert {plugin["state"] for plugin in running} == {"ACTIVE"}
         assert status["bus"]["dead"] == "0"
         # The second generations are what the next kernel adopts.
