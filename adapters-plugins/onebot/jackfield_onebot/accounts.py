@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield_sdk import Bot, Chat, InvalidArgument, Unavailable
+from jackfield_sdk.spooling import Intake
 
 from jackfield_onebot.caches import Caches
 from jackfield_onebot.connection import Connection
-from jackfield_onebot.intake import Intake
 
 RESTARTED = 1012
 # Chats whose account a bot with several remembers.

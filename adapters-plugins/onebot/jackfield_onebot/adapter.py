@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from jackfield_sdk import (
     Bot,
     BotState,
     CloseReason,
+    Event,
     InvalidArgument,
     JackfieldError,
     MessageReceived,
@@ -18,6 +20,8 @@ from jackfield_sdk import (
     Plugin,
     User,
 )
+from jackfield_sdk.spool import Spool, Spooled
+from jackfield_sdk.spooling import Intake
 
 from jackfield_onebot.accounts import RESTARTED, Account, OpenBot, Registry
 from jackfield_onebot.auth import is_loopback
@@ -25,10 +29,8 @@ from jackfield_onebot.connection import Connection
 from jackfield_onebot.convert.entities import table
 from jackfield_onebot.convert.events import event_of
 from jackfield_onebot.convert.values import text_of
-from jackfield_onebot.intake import Intake
 from jackfield_onebot.messaging import Messaging
 from jackfield_onebot.server import Listener, Sleep, address, keep_trying, try_to_open
-from jackfield_onebot.spool import Spool
 
 LOOPBACK = ["127.0.0.1", "::1"]
 PORT = 8421
@@ -81,7 +83,7 @@ class OneBot(Messaging):
                 remedy="Set access_token here and in the client, or listen on 127.0.0.1 only.",
                 metadata={"field": "access_token"},
             )
-        intake = Intake(bot, Spool(self.plugin.data_dir / f"{bot.name}.events.jsonl"))
+        intake = Intake(bot, Spool(self.plugin.data_dir / f"{bot.name}.events.jsonl"), _read)
         opened = OpenBot(bot, text_of(bot.config.get("self_id")), token, intake)
         self.registry.add(opened)
         await intake.restore()
@@ -208,6 +210,10 @@ async def _disconnect(account: Account, why: str) -> None:
     for connection in {account.actions, account.events} - {None}:
         if connection is not None:
             await connection.close(RESTARTED, why)
+
+
+async def _read(record: Spooled) -> Event | None:
+    return event_of(json.loads(record.frame), record.self_id, record.frame)
 
 
 def build(sleep: Sleep = asyncio.sleep) -> Plugin:

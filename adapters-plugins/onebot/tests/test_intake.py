@@ -5,10 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
-from jackfield_onebot import intake as intake_module
 from jackfield_onebot.adapter import build
-from jackfield_onebot.spool import Spool, Spooled
 from jackfield_sdk import BotState, CloseReason, Overloaded, PlatformEvent
+from jackfield_sdk import spooling as intake_module
+from jackfield_sdk.spool import Spool, Spooled
 from jackfield_sdk.testing import FakeKernel
 from simulated_onebot import World, message_of
 

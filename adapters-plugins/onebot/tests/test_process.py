@@ -11,8 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from jackfield_onebot.spool import Spool
 from jackfield_sdk import BotState, Overloaded
+from jackfield_sdk.spool import Spool
 from jackfield_sdk.testing import FakeKernel
 from simulated_onebot import World
 

@@ -1,13 +1,12 @@
-"""Events on their way to the kernel: the connection is read on whatever the kernel does.
+"""Intake of a platform that sends nothing twice: the connection is read on whatever the kernel does.
 
-An event that the kernel did not confirm within `SAFE_SECONDS` is synced to a file as well; the next process
-publishes what stands there. When all is durable the file goes away.
+For adapters whose manifest says `intake: unacknowledged`. An event that the kernel did not confirm within `SAFE_SECONDS` is synced to
+a file as well; the next process publishes what stands there. When all is durable the file goes away.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -15,10 +14,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from jackfield_sdk import Bot, Event, JackfieldError, PlatformEvent
-
-from jackfield_onebot.convert.events import event_of
-from jackfield_onebot.spool import Spool, Spooled
+from jackfield_sdk.bot import Bot
+from jackfield_sdk.errors import JackfieldError
+from jackfield_sdk.event import Event
+from jackfield_sdk.payload import PlatformEvent
+from jackfield_sdk.spool import Spool, Spooled
 
 # Events, and bytes of their native form, that may wait for the kernel.
 MOST_EVENTS = 10_000
@@ -26,6 +26,8 @@ MOST_BYTES = 64 << 20
 RETRY_SECONDS = 1.0
 SAFE_SECONDS = 0.5
 Sleep = Callable[[float], Awaitable[Any]]
+# Makes the event of a frame that an earlier process left; None for one that means nothing any more.
+Reading = Callable[[Spooled], Awaitable[Event | None]]
 
 
 @dataclass(eq=False, slots=True)
@@ -37,14 +39,20 @@ class Waiting:
     self_id: str
     # In the file, or nothing that a file could hold.
     safe: bool = False
+    dedup_key: str = ""
+    checkpoint: bytes = b""
 
 
 class Intake:
-    """Of one bot. `put` never waits; `run` publishes in order until it is cancelled."""
+    """Of one bot. `put` never waits; `run` publishes in order until it is cancelled.
 
-    def __init__(self, bot: Bot, spool: Spool, sleep: Sleep = asyncio.sleep) -> None:
+    Events carry their native form as `raw_json`: that is what the file holds, and what `read` gets back.
+    """
+
+    def __init__(self, bot: Bot, spool: Spool, read: Reading, sleep: Sleep = asyncio.sleep) -> None:
         self._bot = bot
         self._spool = spool
+        self._read = read
         self._sleep = sleep
         self._queue: deque[Waiting] = deque()
         self._refused: deque[Waiting] = deque()
@@ -66,16 +74,18 @@ class Intake:
         """Takes up what the last process left in the file."""
         for record in await asyncio.to_thread(self._spool.load):
             self._filed = True
-            event = event_of(json.loads(record.frame), record.self_id, record.frame)
+            event = await self._read(record)
             if event is not None:
-                self._add(
-                    Waiting(replace(event, id=record.event_id), len(record.frame), record.self_id, True)
-                )
+                event = replace(event, id=record.event_id)
+                self._add(Waiting(event, len(record.frame), record.self_id, True, record.dedup_key))
         if self._pending:
             self._bot.log.warning("%d events of the last process are published now", len(self._pending))
 
-    def put(self, event: Event, self_id: str) -> bool:
-        """Takes an event; False when the bound is reached, which is counted and told later."""
+    def put(self, event: Event, self_id: str, dedup_key: str = "", checkpoint: bytes = b"") -> bool:
+        """Takes an event; False when the bound is reached, which is counted and told later.
+
+        `self_id` is the account or session that got it. The other two are handed to `Bot.publish`.
+        """
         size = len(event.raw_json or b"")
         if len(self._pending) >= MOST_EVENTS or self._bytes + size > MOST_BYTES:
             self._lost += 1
@@ -83,7 +93,7 @@ class Intake:
             if self._lost == 1:
                 self._bot.log.error("events are lost: the kernel does not take them as fast as they come")
             return False
-        self._add(Waiting(event, size, self_id, safe=not size))
+        self._add(Waiting(event, size, self_id, not size, dedup_key, checkpoint))
         return True
 
     async def run(self) -> None:
@@ -106,7 +116,7 @@ class Intake:
     async def file(self) -> None:
         """Syncs what is not durable to the file; removes the file when nothing is left."""
         unsafe = [waiting for waiting in self._pending.values() if not waiting.safe]
-        records = [Spooled(w.event.id, w.self_id, w.event.raw_json or b"null") for w in unsafe]
+        records = [Spooled(w.event.id, w.self_id, w.event.raw_json or b"null", w.dedup_key) for w in unsafe]
         try:
             if records:
                 self._filed = True
@@ -137,7 +147,7 @@ class Intake:
                 continue
             waiting = self._queue.popleft()
             try:
-                durable = await self._bot.publish_nowait(waiting.event)
+                durable = await self._bot.publish_nowait(waiting.event, waiting.dedup_key, waiting.checkpoint)
             except JackfieldError as error:
                 if error.retryable:
                     self._queue.appendleft(waiting)

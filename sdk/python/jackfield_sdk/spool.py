@@ -11,15 +11,19 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """One event: the id it was given, the account that got it, the frame as it came."""
+    """One event: the id it was given, the account or session that got it, the frame as it came (JSON), its deduplication key."""
 
     event_id: str
     self_id: str
     frame: bytes
+    dedup_key: str = ""
 
     def line(self) -> bytes:
         """Its line. Line breaks of a frame stand between its tokens only, where a blank means the same."""
-        head = json.dumps({"id": self.event_id, "self_id": self.self_id})[:-1].encode()
+        fields = {"id": self.event_id, "self_id": self.self_id}
+        if self.dedup_key:
+            fields["key"] = self.dedup_key
+        head = json.dumps(fields)[:-1].encode()
         frame = self.frame.replace(b"\r", b" ").replace(b"\n", b" ")
         return head + b', "frame": ' + frame + b"}\n"
 
@@ -39,7 +43,8 @@ class Spool:
             try:
                 record = json.loads(line)
                 frame = json.dumps(record["frame"], ensure_ascii=False).encode(errors="replace")
-                found.append(Spooled(str(record["id"]), str(record["self_id"]), frame))
+                key = str(record.get("key", ""))
+                found.append(Spooled(str(record["id"]), str(record["self_id"]), frame, key))
             except (ValueError, KeyError, TypeError):
                 continue
         return found

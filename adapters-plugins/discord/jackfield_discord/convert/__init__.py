@@ -1,0 +1,1 @@
+"""Between native objects and the common ones: functions without effects."""
