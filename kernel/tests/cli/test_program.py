@@ -284,5 +284,7 @@ def test_plugins_that_nobody_needs_yet_hold_up_no_greeting() -> None:
     ]
     works = admin_pb2.PluginStatus(name="echo", state="ACTIVE")
     assert greeting.ready(admin_pb2.Status(settled=True, plugins=[works, *idle]))
-    broken = admin_pb2.PluginStatus(name="x", state="STOPPED", reason=error_pb2.Error(reason="CONFIG_INVALID"))
+    broken = admin_pb2.PluginStatus(
+        name="x", state="STOPPED", reason=error_pb2.Error(reason="CONFIG_INVALID")
+    )
     assert not greeting.ready(admin_pb2.Status(settled=True, plugins=[works, broken]))
