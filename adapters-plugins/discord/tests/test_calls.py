@@ -34,6 +34,9 @@ from jackfield_sdk import (
 from tests.platforms.discord import world
 from tests.platforms.discord.server import Fault
 
+# A local server and the fake kernel for each test: together more than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 GENERAL = Chat.channel(world.GENERAL, world.GUILD)
 GUILD = Chat.group(world.GUILD)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from discord_stage import stage
 from jackfield_sdk import Message, ReplyReference
+
+# A local server and the fake kernel for each test: together more than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
 
 
 def offer(discord, *commands: dict) -> None:

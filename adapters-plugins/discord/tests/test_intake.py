@@ -23,6 +23,9 @@ from jackfield_sdk.spool import Spool, Spooled
 from tests.platforms.discord import world
 from tests.platforms.discord.server import Server
 
+# A local server and the fake kernel for each test: together more than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 
 async def test_a_message_is_published_and_answered(discord) -> None:
     await discord.server.say("hello")

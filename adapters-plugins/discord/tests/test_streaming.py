@@ -10,6 +10,9 @@ from jackfield_sdk import Chat, Target
 from tests.platforms.discord import world
 from tests.platforms.discord.server import Fault
 
+# A local server and the fake kernel for each test: together more than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 STREAM = "/jackfield.v1.Adapter/StreamReply"
 GENERAL = Chat.channel(world.GENERAL, world.GUILD)
 

@@ -16,6 +16,9 @@ from tests.platforms.slack import APP_TOKEN, BOT_TOKEN, SlackServer
 from tests.platforms.slack.events import callback
 from tests.platforms.slack.workspace import DIRECT, GENERAL
 
+# A local server and the fake kernel for each test: together more than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 
 async def test_the_official_socket_client_connects_acknowledges_and_follows_a_disconnect() -> None:
     async with SlackServer() as server:

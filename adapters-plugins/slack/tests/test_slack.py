@@ -41,6 +41,9 @@ from tests.platforms.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSer
 from tests.platforms.slack.events import callback, command, pressed, request, submitted
 from tests.platforms.slack.workspace import BOT, DIRECT, GENERAL
 
+# A local server and the fake kernel for each test: together more than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 ANN_AND_BOT = Chat(ChatType.PRIVATE, DIRECT)
 CHANNEL = Chat(ChatType.CHANNEL, GENERAL)
 

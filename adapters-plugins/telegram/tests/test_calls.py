@@ -43,6 +43,9 @@ from jackfield_sdk import (
 
 from tests.platforms.telegram.server import Fault
 
+# A local server and the fake kernel for each test: together more than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 ANN = Chat.private("7")
 GARDEN = Chat.group("-1005")
 

@@ -19,6 +19,9 @@ from jackfield_sdk import (
 from tests.platforms.telegram import world
 from tests.platforms.telegram.server import Fault
 
+# A local server and the fake kernel for each test: together more than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 
 async def test_a_message_becomes_an_event_and_is_then_acknowledged(telegram) -> None:
     update = await telegram.server.say("hello")

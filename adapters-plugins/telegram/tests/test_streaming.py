@@ -7,6 +7,9 @@ from jackfield_telegram.streaming import Streaming
 
 from tests.platforms.telegram.server import Fault
 
+# A local server and the fake kernel for each test: together more than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 STREAM = "/jackfield.v1.Adapter/StreamReply"
 ANN = Chat.private("7")
 GARDEN = Chat.group("-1005")

@@ -8,6 +8,9 @@ from jackfield_sdk import BotState, InvalidArgument, Overloaded, Target
 
 from tests.platforms.telegram import world
 
+# A local server and the fake kernel for each test: together more than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 HANDLE = "/jackfield.v1.Ingress/HandleRequest"
 ADDRESSES = "/jackfield.v1.IngressAddresses/GetAddresses"
 SECRET = "s" * 32

@@ -35,6 +35,9 @@ from jackfield_webhook import adapter, inbound
 from jackfield_webhook.signing import signed_headers
 from receiver import SECRET, Receiver, sign
 
+# A local server and the fake kernel for each test: together more than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 CHAT = Chat.private("c1")
 HELLO = {"chat": {"id": "c1"}, "text": "hello"}
 

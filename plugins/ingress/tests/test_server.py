@@ -20,6 +20,9 @@ from jackfield_sdk.ingress import GET_ADDRESSES, HttpRequest, HttpResponse
 from simulated_outside import NOW, ROUTE, World
 from yarl import URL
 
+# A local server and the fake kernel for each test: together more than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 SECRET = "between us"
 
 

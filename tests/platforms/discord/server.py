@@ -212,7 +212,7 @@ class Server:
         application.router.add_get("/gateway", self._gateway)
         application.router.add_get("/cdn/{path:.*}", self._cdn)
         application.router.add_route("*", "/api/v10/{path:.*}", self._rest)
-        self._runner = web.AppRunner(application, shutdown_timeout=0.2)
+        self._runner = web.AppRunner(application, shutdown_timeout=0.2, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()

@@ -132,7 +132,7 @@ class SlackServer:
         app.router.add_post("/upload/{file}", self._upload)
         app.router.add_get("/files/{file}", self._file)
         app.router.add_post("/respond/{id}", self._respond)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.5)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.5, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"

@@ -151,7 +151,7 @@ class Server:
         application = web.Application(client_max_size=64 << 20)
         application.router.add_route("*", "/bot{token}/{method}", self._serve)
         application.router.add_get("/file/bot{token}/{path:.*}", self._file)
-        self._runner = web.AppRunner(application, shutdown_timeout=0.2)
+        self._runner = web.AppRunner(application, shutdown_timeout=0.2, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
