@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jackfield_kernel.journal.log import Check, Claim, Entry, LogDriver, Outcome, Put, Record, Stored, Unit
@@ -47,6 +48,7 @@ async def trace(log: LogDriver, history: list[Group], reopen_after: int) -> Trac
     return outcomes, stored, entries, journal_time
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(groups, st.integers(0, 8))
 def test_drivers_agree(history: list[Group], reopen_after: int) -> None:

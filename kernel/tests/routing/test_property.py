@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import re2
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -164,6 +165,7 @@ def command(message: message_pb2.Message) -> str:
     return "".join(map(written, segments)).lstrip()
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.lists(rules, max_size=6), st.lists(events, min_size=1, max_size=4))
 def test_a_table_decides_as_the_contract_reads(

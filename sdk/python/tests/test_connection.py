@@ -104,6 +104,7 @@ async def test_a_process_that_is_asked_to_end_tells_the_kernel_and_drains() -> N
         assert await running.finished() == 0
 
 
+@pytest.mark.slow
 async def test_a_plugin_whose_kernel_does_not_return_ends_by_itself() -> None:
     async with FakeKernel() as kernel:
         async with kernel.running(Gate().plugin, orphan_timeout=0.2) as running:

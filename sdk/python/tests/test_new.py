@@ -17,6 +17,7 @@ def app() -> typer.Typer:
     return application
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", ["handler", "raw"])
 def test_a_new_plugin_passes_its_own_test(tmp_path: Path, template: str) -> None:
     target = tmp_path / "shy-echo"
