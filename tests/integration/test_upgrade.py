@@ -196,6 +196,21 @@ async def test_a_kernel_that_ends_between_the_two_keeps_the_one_that_serves(tmp_
         await adapter.close()
 
 
+async def test_an_upgrade_under_way_refuses_other_verbs_and_holds_up_no_restart(tmp_path: Path) -> None:
+    async with running(tmp_path, config={"routes": routes(b=[rule("worker")])}) as rig:
+        await installed(rig, version(tmp_path, "1.0.0"))
+        sleepy = version(tmp_path, "2.0.0", code="import time\ntime.sleep(60)\n")
+        stream = rig.admin.UpgradePlugin(admin_pb2.UpgradePluginRequest(name="worker", path=str(sleepy)))
+        assert (await stream.read()).step == admin_pb2.UPGRADE_STEP_STARTING
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await rig.admin.RestartPlugin(admin_pb2.RestartPluginRequest(name="worker"))
+        assert "is being upgraded" in str(refused.value.details())
+        await asyncio.wait_for(rig.hand_over(), 5)
+    # What neither version may leave behind is ended by the next kernel, or goes on under it.
+    async with running(tmp_path, config={"routes": routes(b=[rule("worker")])}) as rig:
+        await rig.until(lambda status: state(status) == "ACTIVE")
+
+
 async def test_bots_of_an_adapter_move_one_by_one_with_their_checkpoints(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         await installed(rig, version(tmp_path, "1.0.0", ADAPTER, **ADAPTER_MANIFEST))

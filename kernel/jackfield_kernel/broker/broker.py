@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from google.protobuf.message import DecodeError
 from jackfield.v1 import access_pb2, error_pb2, frame_pb2
 
 from ..bus.bus import Bus
@@ -167,6 +168,10 @@ class Broker:
             known = await self._kept.find(call.scope, call.key)
         except KernelError as error:
             self.fail(call, to_wire(error))
+            return
+        except DecodeError:
+            # A damaged entry fails this call, not the kernel; it must not act again either.
+            self.fail(call, problem("INTERNAL", f"the kept result of {call.key!r} cannot be read"))
             return
         if call.timer is None:
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from jackfield.v1 import frame_pb2
 
@@ -16,20 +15,14 @@ log = logging.getLogger(__name__)
 MAX_DOUBLINGS = 4
 
 
-@dataclass(slots=True)
-class _Patience:
-    """How often in a row a bot was opened again without being heard of in between."""
-
-    doublings: int = 0
-
-
 class Evidence:
     """Judges what adapters say in their pings. `bound` is the manifest's bound of an adapter in seconds; None: it declares none."""
 
     def __init__(self, bots: Bots, bound: Callable[[str], float | None]) -> None:
         self._bots = bots
         self._bound = bound
-        self._patience: dict[str, _Patience] = {}
+        self._doublings: dict[str, int] = {}
+        """How often in a row a bot was opened again without being heard of in between; only bots that were."""
 
     def heard(self, session: Session, ping: frame_pb2.Ping) -> None:
         """A ping with evidence arrived."""
@@ -42,14 +35,15 @@ class Evidence:
                 self._judge(bot, evidence.age.seconds + evidence.age.nanos / 1e9, bound)
 
     def _judge(self, bot: Bot, age: float, bound: float) -> None:
-        patience = self._patience.setdefault(bot.spec.name, _Patience())
+        name = bot.spec.name
         if age <= bound:
-            patience.doublings = 0
+            self._doublings.pop(name, None)
             return
+        doublings = self._doublings.get(name, 0)
         # A platform that is slow for everybody must not be asked to begin anew again and again.
-        if age <= bound * 2**patience.doublings:
+        if age <= bound * 2**doublings:
             return
-        patience.doublings = min(patience.doublings + 1, MAX_DOUBLINGS)
+        self._doublings[name] = min(doublings + 1, MAX_DOUBLINGS)
         log.warning(
             "bot %s has not heard from its platform for %.0f s: it is opened again", bot.spec.name, age
         )

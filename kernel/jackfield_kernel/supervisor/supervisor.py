@@ -79,6 +79,7 @@ class Supervisor:
 
     async def remove(self, name: str) -> None:
         """Stop a plugin and forget it. Raises UnknownPlugin."""
+        self._not_upgrading(name)
         life = self._life(name)
         await life.unwant(Reason("REMOVED"))
         del self._lives[name], self._followers[name]
@@ -97,6 +98,7 @@ class Supervisor:
 
     async def disable(self, name: str) -> None:
         """Drain and stop a plugin until it is enabled. Returns when it is gone. Raises UnknownPlugin."""
+        self._not_upgrading(name)
         await self._life(name).unwant(DISABLED)
 
     async def stop(self, name: str, reason: Reason) -> None:
@@ -110,6 +112,7 @@ class Supervisor:
 
         Raises UnknownPlugin, CannotStart.
         """
+        self._not_upgrading(name)
         life = self._startable(name)
         await life.unwant(Reason("RESTART"), DRAIN_RESTART)
         life.spec = spec or life.spec
@@ -130,10 +133,7 @@ class Supervisor:
         """
         name = spec.name
         self._startable(name)
-        if name in self._beside:
-            raise CannotStart(
-                f"Plugin {name} is being upgraded already.", remedy="Wait for that.", plugin=name
-            )
+        self._not_upgrading(name)
         settled = asyncio.Event()
 
         def changed(name: str, state: State, reason: Reason) -> None:
@@ -144,6 +144,8 @@ class Supervisor:
         life = PluginLife(spec, self._around, self._gate, changed)
         self._beside[name] = life
         self._begin(life)
+        # A kernel that hands over ends the life, not the process: nobody waits for it then.
+        self._tasks[life].add_done_callback(lambda _: settled.set())
         try:
             async with asyncio.timeout(self._around.timing.upgrade):
                 await settled.wait()
@@ -255,6 +257,11 @@ class Supervisor:
                 f"Plugin {name} cannot start ({error.name}): {error.text}", remedy=error.remedy, plugin=name
             )
         return life
+
+    def _not_upgrading(self, name: str) -> None:
+        """While two generations run, neither may be taken away. Raises CannotStart."""
+        if name in self._beside:
+            raise CannotStart(f"Plugin {name} is being upgraded.", remedy="Wait for that.", plugin=name)
 
     def _of(self, instance: str) -> PluginLife | None:
         """The life of one generation."""
