@@ -36,8 +36,8 @@ class Load(Adapter):
         self.tasks: set[asyncio.Task[None]] = set()
 
     async def open_bot(self, bot: Bot) -> User:
-        task = asyncio.create_task(self.run(bot))
-        self.tasks.add(task)
+        if bot.name == "load":
+            self.tasks.add(asyncio.create_task(self.run(bot)))
         return User(id="load")
 
     async def close_bot(self, bot: Bot, reason: CloseReason) -> bytes | None:
