@@ -34,6 +34,7 @@ class CallStream:
         self._messages: deque[bytes] = deque()
         self._arrived = asyncio.Event()
         self._unread = 0
+        self._received = False
         self._end: frame_pb2.CallEnd | None = None
         self._error: JackfieldError | None = None
 
@@ -93,6 +94,7 @@ class CallStream:
 
     def received(self, body: bytes) -> None:
         """A response message came."""
+        self._received = True
         self._messages.append(body)
         self._arrived.set()
 
@@ -101,6 +103,9 @@ class CallStream:
         self._end = end
         if end.HasField("error"):
             self._error = error_to_plain(end.error)
+        elif end.body and self._server_streaming and not self._received:
+            # Recorded, or ended while nobody was connected: the last message stands for the stream.
+            self._messages.append(end.body)
         self._close()
 
     def fail(self, error: JackfieldError) -> None:

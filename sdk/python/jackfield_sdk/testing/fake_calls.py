@@ -195,7 +195,7 @@ class PluginCall:
         if isinstance(answer, list):
             for response in answer:
                 self._send_back(response.SerializeToString())
-            return frame_pb2.CallEnd()
+            return frame_pb2.CallEnd(body=answer[-1].SerializeToString() if answer else b"")
         return frame_pb2.CallEnd(body=answer.SerializeToString())
 
     def _send_back(self, body: bytes) -> None:
