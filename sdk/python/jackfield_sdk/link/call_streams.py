@@ -83,6 +83,11 @@ class CallStream:
             self._send(frame_pb2.Frame(cancel=cancel))
             self.fail(error)
 
+    def leave(self, error: JackfieldError) -> None:
+        """Reads no further, and lets the provider go on. Nothing when the call has ended."""
+        if self._end is None and self._error is None:
+            self.fail(error)
+
     @property
     def is_open(self) -> bool:
         """False after the end, in success or failure."""
