@@ -61,7 +61,7 @@ class Agent:
         """Before the first event."""
         self._plugin = plugin
         self._catalog = Catalog(plugin, self._clock)
-        self._approvals = Approvals(plugin.kv, self._now)
+        self._approvals = Approvals(plugin, self._now)
         self.desk = Desk(plugin, self._catalog, self._approvals, self._runs)
 
     async def handle(self, ctx: Context, event: Event) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 from jackfield.v1 import tool_pb2
-from jackfield_sdk import Conflict, Kv
+from jackfield_sdk import Conflict, PluginContext
 
 PREFIX = "approval/"
 CONTROLS = "agent/approval/"
@@ -17,7 +17,7 @@ ASKED, APPROVED, DENIED, EXPIRED = "asked", "approved", "denied", "expired"
 # A decision is kept longer than any delivery lives.
 KEEP_SECONDS = 2 * 86_400
 # Another process of this plugin may have taken the decision: during an upgrade two of them run.
-LOOK_AGAIN = 2.0
+LOOK_AGAIN = 1.0
 MOST_LISTED = 1000
 
 _ASKS = {
@@ -57,8 +57,9 @@ def question_id(delivery_id: str, call_id: str) -> str:
 class Approvals:
     """Questions and their answers. `now` gives the time in seconds since 1970."""
 
-    def __init__(self, kv: Kv, now: Callable[[], float]) -> None:
-        self._kv = kv
+    def __init__(self, plugin: PluginContext, now: Callable[[], float]) -> None:
+        self._plugin = plugin
+        self._kv = plugin.kv
         self._now = now
         self._waiting: dict[str, asyncio.Event] = {}
 
@@ -72,7 +73,7 @@ class Approvals:
         return question
 
     async def decision(self, question: Question) -> str:
-        """Waits for APPROVED, DENIED or EXPIRED."""
+        """Waits for APPROVED, DENIED or EXPIRED. While this process ends, the delivery is handed back: the next one waits."""
         woken = self._waiting.setdefault(question.id, asyncio.Event())
         try:
             while True:
@@ -82,6 +83,8 @@ class Approvals:
                     return EXPIRED
                 if known.state != ASKED:
                     return known.state
+                if self._plugin.draining:
+                    raise asyncio.CancelledError
                 left = question.expires - self._now()
                 if left <= 0:
                     return (await self.decide(question.id, EXPIRED)).state
