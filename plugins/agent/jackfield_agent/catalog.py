@@ -13,7 +13,7 @@ from jackfield_sdk import JackfieldError, PluginContext, wellknown
 MODEL = "jackfield.v1.Model"
 TOOLS = "jackfield.v1.Tools"
 CONVERSATION = "jackfield.v1.Conversation"
-# Asked only when nothing else answers: it is for trying things out.
+# Asked only where no other model runs: users of a real one must never get its answers instead.
 LAST_RESORT = "model-demo"
 KEEP_SECONDS = 60.0
 LIST_SECONDS = 10.0
@@ -83,9 +83,9 @@ class Catalog:
         return Installed(await self._plugin.kernel("GetCatalog", request, kernel_pb2.GetCatalogResponse))
 
     async def models(self, installed: Installed, wanted: Iterable[str]) -> list[Candidate]:
-        """The models to ask, in order: the wanted ones, or all that run with the demo model last."""
+        """The models to ask, in order: the wanted ones, or all that run; the demo model only where it is alone."""
         running = installed.providers(MODEL)
-        names = list(wanted) or sorted(running, key=lambda name: (name == LAST_RESORT, name))
+        names = list(wanted) or [name for name in running if name != LAST_RESORT] or running
         found = []
         for name in names:
             plugin, _, model = name.partition("/")
