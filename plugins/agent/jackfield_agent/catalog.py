@@ -16,6 +16,7 @@ CONVERSATION = "jackfield.v1.Conversation"
 # Asked only where no other model runs: users of a real one must never get its answers instead.
 LAST_RESORT = "model-demo"
 KEEP_SECONDS = 60.0
+INSTALLED_SECONDS = 3.0
 LIST_SECONDS = 10.0
 LONGEST_NAME = 64
 R = TypeVar("R")
@@ -75,12 +76,16 @@ class Catalog:
     def __init__(self, plugin: PluginContext, clock: Callable[[], float]) -> None:
         self._plugin = plugin
         self._clock = clock
+        self._installed: tuple[float, Installed] | None = None
         self._kept: dict[tuple[str, str], tuple[float, Any]] = {}
 
     async def installed(self) -> Installed:
-        """What is installed now."""
-        request = kernel_pb2.GetCatalogRequest()
-        return Installed(await self._plugin.kernel("GetCatalog", request, kernel_pb2.GetCatalogResponse))
+        """What is installed, as it was at most three seconds ago: reading every manifest costs more than a turn."""
+        if self._installed is None or self._installed[0] <= self._clock():
+            request = kernel_pb2.GetCatalogRequest()
+            response = await self._plugin.kernel("GetCatalog", request, kernel_pb2.GetCatalogResponse)
+            self._installed = (self._clock() + INSTALLED_SECONDS, Installed(response))
+        return self._installed[1]
 
     async def models(self, installed: Installed, wanted: Iterable[str]) -> list[Candidate]:
         """The models to ask, in order: the wanted ones, or all that run; the demo model only where it is alone."""
