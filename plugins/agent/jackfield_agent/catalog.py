@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from jackfield.v1 import kernel_pb2, model_pb2, tool_pb2
-from jackfield_sdk import JackfieldError, PluginContext, wellknown
+from jackfield_sdk import JackfieldError, PluginContext, Unavailable, wellknown
 
 MODEL = "jackfield.v1.Model"
 TOOLS = "jackfield.v1.Tools"
@@ -138,15 +138,25 @@ class Catalog:
             response: R = kept[1]
             return response
         try:
-            response = await self._plugin.call(
-                method, request, response_type, target=plugin, timeout=LIST_SECONDS
-            )
+            response = await self._ask(plugin, method, request, response_type)
         except JackfieldError as error:
             # One plugin that does not answer takes its models or tools away, not the conversation.
             self._plugin.log.warning("%s of %s failed: %s", method, plugin, error)
             return None
         self._kept[key] = (self._clock() + KEEP_SECONDS, response)
         return response
+
+    async def _ask(self, plugin: str, method: str, request: Any, response_type: type[R]) -> R:
+        """Once more where a cut connection may have been the failure."""
+        try:
+            return await self._plugin.call(
+                method, request, response_type, target=plugin, timeout=LIST_SECONDS
+            )
+        except Unavailable:
+            await self._plugin.kv.get("connected")
+            return await self._plugin.call(
+                method, request, response_type, target=plugin, timeout=LIST_SECONDS
+            )
 
 
 def _allowed(plugin: str, tool: str, patterns: Iterable[str]) -> bool:

@@ -291,3 +291,22 @@ async def test_a_reply_that_the_platform_refuses_is_a_dead_letter(scene: Scene) 
         error = (await delivered.outcome).error
     assert error is not None
     assert error.reason == "PLATFORM_ERROR"
+
+
+async def test_a_reply_that_cannot_grow_is_no_failure_of_the_model(scene: Scene) -> None:
+    scene.play()
+    refused = 0
+
+    def refuse_once(requests: Any) -> Any:
+        nonlocal refused
+        refused += 1
+        raise PlatformError("blocked")
+
+    scene.kernel.answer(
+        "/jackfield.v1.Adapter/StreamReply", adapter_message_pb2.StreamReplyRequest, refuse_once
+    )
+    async with scene.running():
+        delivered = await scene.kernel.deliver(message("hi"))
+        assert (await delivered.outcome).error is not None
+    assert len(scene.asked) == 1
+    assert refused == 1
