@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from jackfield.v1 import event_pb2, frame_pb2
 
-from jackfield_sdk.errors import Cancelled, JackfieldError, LeaseLost, error_to_plain, error_to_proto
+from jackfield_sdk.errors import JackfieldError, LeaseLost, Unavailable, error_to_plain, error_to_proto
 
 Send = Callable[[frame_pb2.Frame], None]
 
@@ -152,7 +152,7 @@ class Deliveries:
             await asyncio.wait(tasks, timeout=seconds)
         for lease in list(self._leases.values()):
             if lease.task is not None and not lease.task.done():
-                lease.lose(Cancelled("draining"))
+                lease.lose(Unavailable("draining"))
         if tasks:
             await asyncio.wait(tasks)
 
