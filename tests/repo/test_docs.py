@@ -96,7 +96,14 @@ def test_every_event_stands_on_the_page_of_events() -> None:
         for path in source
         for name in re.findall(r'(?:_tell|kernel_event)\([^)]*?"([a-z_]+)"', path.read_text())
     }
-    assert told == {"plugin_parked", "bot_failed", "journal_stuck", "dead_letter"}
+    assert told == {
+        "plugin_parked",
+        "bot_failed",
+        "journal_stuck",
+        "dead_letter",
+        "lane_full",
+        "bot_pushed_back",
+    }
     for name in told:
         assert f"| `kernel.{name}` |" in text
 

@@ -60,6 +60,7 @@ class Bus:
         self.busy = BusyLanes(self)
         self.interrupts = Interrupts(self)
         self.on_accepted: Callable[[int, event_pb2.Event], None] = lambda sequence, event: None
+        self.on_full: Callable[[Delivery], None] = lambda delivery: None
         self.on_duplicate: Callable[[str], None] = lambda claim: None
         self.on_written: Callable[[str, Sequence[frame_pb2.KvWrite], int], None] = (
             lambda plugin, writes, version: None
@@ -168,6 +169,7 @@ class Bus:
         if front:
             lane.waiting.appendleft(delivery)
         elif len(lane.waiting) >= self.limits.lane_waiting:
+            self.on_full(delivery)
             self.drop(
                 delivery,
                 problem("LANE_FULL", f"lane {lane.key} holds {len(lane.waiting)} waiting deliveries"),
