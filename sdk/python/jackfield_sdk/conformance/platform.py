@@ -50,6 +50,8 @@ class LocalPlatform(ABC):
     other: str = "8"
     # What the bot may be told to react with.
     reaction: str = "👍"
+    # False where a refusal for too many requests does not say for how long.
+    tells_retry_after: bool = True
 
     @abstractmethod
     async def start(self) -> None:

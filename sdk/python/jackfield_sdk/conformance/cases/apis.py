@@ -12,6 +12,7 @@ from jackfield.v1 import adapter_message_pb2, adapter_pb2
 from jackfield_sdk import convert
 from jackfield_sdk.adapter_types import MediaChunk, ReplyReference
 from jackfield_sdk.conformance.case import Case, Failure, Skip, expect
+from jackfield_sdk.conformance.cases.events import happens
 from jackfield_sdk.conformance.declared import Declared
 from jackfield_sdk.conformance.samples import media
 from jackfield_sdk.conformance.stage import Stage, camel
@@ -190,7 +191,7 @@ async def _fetch(stage: Stage) -> None:
 
 async def _answer(stage: Stage) -> None:
     since = stage.mark
-    await stage.platform.cause("interaction.received")
+    await happens("interaction.received", stage)
     event = await stage.event(since, lambda e: e.type == "interaction.received")
     await stage.call(
         "answer_interaction",

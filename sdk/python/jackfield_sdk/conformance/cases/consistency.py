@@ -87,6 +87,9 @@ async def unique(stage: Stage) -> None:
     ]
     if not stage.declared.secrets(stage.platform.bot_config()) and not marked:
         raise Skip("the bot needs no credential")
+    if not marked:
+        # A bot that shows its platform no credential has nothing to lease.
+        stage.platform.wrong_config()
     expect(marked, "no key of bot_config is marked `unique`, so two bots may run on one credential")
 
 

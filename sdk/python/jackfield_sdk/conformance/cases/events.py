@@ -9,6 +9,7 @@ from typing import Any
 from jackfield_sdk.conformance.case import Case, Skip, expect
 from jackfield_sdk.conformance.declared import Declared
 from jackfield_sdk.conformance.platform import Cannot
+from jackfield_sdk.conformance.samples import sample
 from jackfield_sdk.conformance.stage import Stage
 
 TOPIC = "events"
@@ -69,10 +70,7 @@ async def common(event: str, stage: Stage) -> None:
     since = stage.mark
     declared = event in stage.declared.events
     try:
-        if event == "message.received":
-            await stage.platform.say("an event")
-        else:
-            await stage.platform.cause(event)
+        await happens(event, stage)
     except Cannot as reason:
         raise Skip(f"{'' if declared else 'not declared; '}{reason}") from None
     if declared:
@@ -83,6 +81,17 @@ async def common(event: str, stage: Stage) -> None:
     came = {one.type for one in await stage.fence(since)}
     expect(event not in came, f"{event} is published, but `events` of the manifest lacks it")
     raise Skip("not declared, and not published")
+
+
+async def happens(event: str, stage: Stage) -> None:
+    """Lets it happen. Raises Cannot."""
+    if event == "message.received":
+        await stage.platform.say("an event")
+        return
+    if event == "interaction.received":
+        # So that there is something to press.
+        await stage.send("press ", sample(stage, "actions", "", {}))
+    await stage.platform.cause(event)
 
 
 def _filled(payload: Any, name: str) -> bool:
