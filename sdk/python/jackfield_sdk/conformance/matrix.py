@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from jackfield_sdk.conformance.declared import Declared
+
 Report = dict[str, Any]
 # Title, key of the declared names, topics whose cases are about them.
 SECTIONS = (
@@ -13,6 +15,8 @@ SECTIONS = (
     ("Segments that arrive", "receive", ("receiving",)),
     ("Segments that are sent natively", "send", ("sending",)),
 )
+# The same keys as `Declared` names them.
+_FIELDS = {"events": "events", "apis": "apis", "receive": "receives", "send": "sends"}
 LEGEND = (
     "`yes`: declared and seen to work by the kit (level fake-e2e: the adapter's own process against a local platform). "
     "`declared`: declared, but the local platform cannot show it. `FAILS`: declared, and does not hold. Empty: not there."
@@ -79,3 +83,31 @@ def _others(report: Report) -> dict[str, str]:
         if not one["subject"] or one["topic"] in ("operation", "errors", "consistency")
     }
     return {case: {"pass": "yes", "fail": "FAILS"}.get(word, "–") for case, word in listed.items()}
+
+
+def stale(page: str, adapters: Sequence[Declared]) -> list[str]:
+    """What the page says otherwise than the manifests; empty for a page that is up to date."""
+    sections = {part.partition("\n")[0]: part for part in page.split("\n## ")[1:]}
+    wrong = []
+    for title, section, _ in SECTIONS:
+        rows = [_cells(line) for line in sections.get(title, "").splitlines() if line.startswith("|")]
+        names = rows[0][1:] if rows else []
+        shown = {
+            (name, row[0].strip("`"))
+            for row in rows[2:]
+            for name, cell in zip(names, row[1:], strict=True)
+            if cell
+        }
+        said = {(one.name, value) for one in adapters for value in getattr(one, _FIELDS[section])}
+        wrong += [f"{title}: {name} {value}" for name, value in sorted(shown ^ said)]
+    listed = sections.get("Platform actions", "").splitlines()
+    for one in adapters:
+        line = next((line for line in listed if line.startswith(f"- {one.name}: ")), "")
+        missing = [action["name"] for action in one.actions if f"`{action['name']}`" not in line]
+        if missing or not line:
+            wrong.append(f"Platform actions: {one.name} {', '.join(missing)}")
+    return wrong
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]

@@ -71,7 +71,6 @@ EFFECTS = frozenset(
         "unmute_member",
         "kick_member",
         "leave_group",
-        "create_thread",
     )
 )
 KINDS = (Image, File, Voice, Video)
@@ -114,6 +113,8 @@ async def _declared(api: str, stage: Stage) -> None:
         await stage.seen(since, api)
     if api in ("reply_message", "forward_message"):
         await stage.seen(since, "send_message")
+    if api == "create_thread":
+        expect(answer is not None and answer.thread_id, "the answer is no thread to write into")
     if api.startswith("get_"):
         expect(answer is not None and answer != (), f"{api} answered nothing")
 

@@ -45,7 +45,7 @@ FILLED: dict[str, tuple[str, ...]] = {
     "group.member_left": ("group", "member"),
     "group.member_banned": ("group", "member"),
     "group.member_unbanned": ("group", "member"),
-    "group.info_updated": ("group", "changed_fields"),
+    "group.info_updated": ("group",),
     "friend.request_received": ("request_id",),
     "bot.invited_to_group": ("group",),
     "bot.removed_from_group": ("group",),
