@@ -52,6 +52,7 @@ class Program(LocalPlatform):
         self._stall: asyncio.Event | None = None
         self._reach: Reach
         self._last: HttpRequest
+        self._untaken: list[HttpRequest] = []
         self._url = ""
 
     async def start(self) -> None:
@@ -138,9 +139,11 @@ class Program(LocalPlatform):
         task.add_done_callback(self._posting.discard)
 
     async def _request(self, request: HttpRequest) -> None:
-        # Not taken: the caller tries again, which is what `again` does.
+        self._untaken.append(request)
+        # Not taken: the caller tries again later, which is what `resend` does.
         with suppress(JackfieldError):
             await self._reach.request(request)
+            self._untaken.remove(request)
 
     async def say(self, text: str, chat: Chat | None = None) -> None:
         self._post({"text": text}, chat)
@@ -157,6 +160,10 @@ class Program(LocalPlatform):
 
     async def again(self) -> None:
         self._send(self._last.body, self._last.header("idempotency-key"))
+
+    async def resend(self) -> None:
+        for request in [self._untaken.pop(0) for _ in list(self._untaken)]:
+            self._send(request.body, request.header("idempotency-key"))
 
     async def malformed(self) -> None:
         for number, body in enumerate((b"{", b"[]", b"\xff", b'{"chat": {"id": 5}, "text": ["x"]}')):

@@ -106,7 +106,7 @@ def _platform(server: str) -> LocalPlatform:
     sys.path.insert(0, str(Path.cwd()))
     try:
         platform = getattr(importlib.import_module(module), factory or "create")()
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError) as error:
         raise typer.BadParameter(f"{server}: {error}", param_hint="--server") from error
     if not isinstance(platform, LocalPlatform):
         raise typer.BadParameter(f"{server} gives no LocalPlatform but {type(platform).__name__}")

@@ -14,7 +14,9 @@ ID = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
 def new(
-    template: Annotated[str, typer.Argument(help="handler: with the SDK; raw: without it.")],
+    template: Annotated[
+        str, typer.Argument(help="handler: with the SDK; adapter: a chat platform; raw: without the SDK.")
+    ],
     name: Annotated[str, typer.Argument(help="Id of the plugin: a-z, 0-9 and '-'.")],
     folder: Annotated[Path | None, typer.Option(help="Where to write it. Default: ./NAME.")] = None,
 ) -> None:

@@ -106,6 +106,9 @@ class LocalPlatform(ABC):
         """The last update is delivered a second time."""
         raise Cannot("the platform never delivers twice")
 
+    async def resend(self) -> None:
+        """What was not taken comes again now, where the platform does that after a time and not at a new connection."""
+
     async def malformed(self) -> None:
         """Updates that make no sense."""
         raise Cannot("the local platform sends nothing malformed")

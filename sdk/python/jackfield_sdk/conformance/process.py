@@ -57,6 +57,8 @@ class AdapterProcess:
         environment |= {
             "JACKFIELD_BOOTSTRAP": str(bootstrap),
             "PYTHONPATH": str(self._declared.folder.parent),
+            # What it prints is judged while it runs.
+            "PYTHONUNBUFFERED": "1",
         }
         with (self._folder / "adapter.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(

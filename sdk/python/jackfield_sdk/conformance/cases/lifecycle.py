@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 from jackfield_sdk.conformance.case import Case, Failure, Skip, expect
 from jackfield_sdk.conformance.declared import Declared
 from jackfield_sdk.conformance.stage import Stage
-from jackfield_sdk.errors import AuthExpired, InvalidArgument, JackfieldError, UnknownBot
+from jackfield_sdk.errors import AuthExpired, InvalidArgument, JackfieldError, Overloaded, UnknownBot
+from jackfield_sdk.event import Event
 
 TOPIC = "operation"
 
@@ -18,6 +20,9 @@ def cases(declared: Declared) -> Iterator[Case]:
     yield Case("OP-03", TOPIC, "a dropped connection comes back; nothing is lost or doubled", dropped)
     yield Case("OP-11", TOPIC, "the adapter is ready, and its heart beats", healthy)
     yield Case("OP-04", TOPIC, "SIGKILL with an event in flight: it is published once", killed)
+    yield Case(
+        "OP-04", TOPIC, "SIGKILL before an event is stored: it was not acknowledged", unstored, "unstored"
+    )
     yield Case("OP-04", TOPIC, "the kernel's stream breaks: events go on", stream, "kernel")
     yield Case("OP-05", TOPIC, "a closed bot touches the platform no more", closed)
     yield Case("OP-01", TOPIC, "no configuration is a clear error", unconfigured)
@@ -69,6 +74,31 @@ async def killed(stage: Stage) -> None:
     await stage.platform.again()
     came = [one.text for one in await stage.fence(since) if one.type == "message.received"]
     expect(came == ["in flight"], f"one message, sent again after the crash, became {came}")
+
+
+async def unstored(stage: Stage) -> None:
+    if stage.declared.provides.get("intake") != "acknowledged":
+        raise Skip("the platform does not wait for an acknowledgement")
+    since, tried = stage.mark, asyncio.Event()
+
+    def full(event: Event) -> JackfieldError | None:
+        if event.text == "not yet stored":
+            tried.set()
+            return Overloaded("the disk is full")
+        return None
+
+    stage.kernel.refuse_publish = full
+    try:
+        await stage.platform.say("not yet stored")
+        await tried.wait()
+        await stage.process.kill()
+    finally:
+        stage.kernel.refuse_publish = None
+    await stage.fresh()
+    await stage.platform.resend()
+    await stage.received("not yet stored", since)
+    came = [one.text for one in await stage.fence(since) if one.type == "message.received"]
+    expect(came == ["not yet stored"], f"one message became {came}")
 
 
 async def stream(stage: Stage) -> None:
