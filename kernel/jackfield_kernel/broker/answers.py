@@ -36,7 +36,7 @@ def record_of(call: Call, result: Result, now: float) -> journal_pb2.CallRecord:
         step=delivery.run.step if delivery is not None else 0,
         key=call.key,
         method=call.method.path,
-        provider=target.bot or call.provider_name,
+        provider=target.bot if target.bot and not target.plugin else call.provider_name,
         digest=call.digest,
         body=result.body,
         time=stamp(now),

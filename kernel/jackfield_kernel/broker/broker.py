@@ -24,6 +24,8 @@ from .outbox import MAX_WAITING, Outbox
 log = logging.getLogger(__name__)
 
 DEFAULT_TIMEOUT = 60.0
+MESSAGE_WINDOW = 32
+"""Messages of a streaming call that its reader lets come before it grants more."""
 
 KERNEL = "kernel"
 
@@ -124,6 +126,10 @@ class Broker:
         joined = self._keyed.get((call.scope, call.key))
         if joined is not None:
             joined.answers.append(answer)
+            if joined.caller is None:
+                # The caller came back: what is left of the stream goes to it, and it may cancel.
+                joined.caller, joined.caller_id = peer, frame.call_id
+                peer.opened[frame.call_id] = joined
             return None
         self._keyed[call.scope, call.key] = call
         return call
@@ -203,7 +209,10 @@ class Broker:
     def _provider_for(self, call: Call) -> Peer | None:
         """The session that takes the call now; None while it is away, has all it takes, or has not opened the bot."""
         bot = call.open.target.bot
-        if bot and call.method.access == access_pb2.ACCESS_KERNEL:
+        if bot and (
+            call.method.access == access_pb2.ACCESS_KERNEL
+            or self._directory.adapter_of(bot) != call.provider_name
+        ):
             bot = ""
         provider = call.pinned or self._directory.peer(call.provider_name, bot)
         if provider is None or len(provider.provides) >= provider.window().calls:
@@ -286,7 +295,15 @@ class Broker:
             kind = frame.WhichOneof("kind")
             getattr(frame, kind or "credit").call_id = call.caller_id
             call.caller.send(frame)
+        else:
+            # Nobody reads, and the end alone counts: the provider must not wait for a reader.
+            self._read_on(call, 1)
         return True
+
+    def _read_on(self, call: Call, messages: int) -> None:
+        if call.provider is not None:
+            credit = frame_pb2.Credit(call_id=call.provider_id, call_messages=messages)
+            call.provider.send(frame_pb2.Frame(credit=credit))
 
     # Ending ---------------------------------------------------------------------------------------------------------
 
@@ -376,15 +393,17 @@ class Broker:
         """A stream ended: its own calls go on without it; those it provided wait for the process to come back."""
         for call in list(peer.opened.values()):
             call.caller = None
-            if call.provider_name == KERNEL or (call.streaming and call.provider is not None):
+            if call.provider_name == KERNEL or (not call.lasting and call.provider is not None):
                 self._stop_provider(call, problem("CANCELLED", "the caller is gone"))
                 self._close(call, Result())
+            elif call.streaming:
+                self._read_on(call, MESSAGE_WINDOW)
         peer.opened.clear()
         provided = list(peer.provides.values())
         peer.provides.clear()
         for call in provided:
             call.provider = None
-            if call.streaming:
+            if not call.lasting:
                 self.fail(call, outcome_unknown(call))
             elif call.key:
                 # The same process may come back: under the key it answers from what it kept, and acts once.

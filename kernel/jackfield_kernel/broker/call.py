@@ -102,8 +102,13 @@ class Call:
 
     @property
     def streaming(self) -> bool:
-        """Whether requests or responses are a stream: such a call is opened anew instead of repeated."""
+        """Whether requests or responses are a stream."""
         return self.method.server_streaming or self.open.server_streaming or not self.open.half_closed
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it goes on without its caller or a connection: all was asked, and its end is recorded under a key."""
+        return self.open.half_closed and (bool(self.key) or not self.streaming)
 
 
 def call_of(

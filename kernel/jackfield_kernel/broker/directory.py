@@ -1,14 +1,16 @@
-"""Who provides what: the bot's adapter, the plugin that the call names, or the only provider of the service."""
+"""Who provides what: the plugin that the call names, the bot's adapter, or the only provider of the service."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from jackfield.v1 import frame_pb2
+from jackfield.v1 import access_pb2, frame_pb2
 
 from ..errors import Refused
 from .call import Peer
 from .methods import Method
+
+ADAPTER = "jackfield.v1.Adapter"
 
 
 class Directory(Protocol):
@@ -32,7 +34,10 @@ class Directory(Protocol):
 
 
 def provider_for(directory: Directory, method: Method, target: frame_pb2.CallTarget) -> str:
-    """Plugin id of the provider of a call. Raises Refused UNKNOWN_BOT, NO_PROVIDER."""
+    """Plugin id of the provider of a call. Raises Refused UNKNOWN_BOT, NO_PROVIDER.
+
+    A bot leads to its adapter for the services that adapters provide; for any other service it says what the call is about.
+    """
     if target.bot:
         adapter = directory.adapter_of(target.bot)
         if adapter is None:
@@ -42,7 +47,8 @@ def provider_for(directory: Directory, method: Method, target: frame_pb2.CallTar
                 remedy="`jackfield bot list` names the bots.",
                 bot=target.bot,
             )
-        return adapter
+        if not target.plugin and _provided_by_adapter(directory, method, adapter):
+            return adapter
     if target.plugin:
         if not directory.installed(target.plugin):
             raise Refused(
@@ -62,3 +68,11 @@ def provider_for(directory: Directory, method: Method, target: frame_pb2.CallTar
             service=method.service,
         )
     return providers[0]
+
+
+def _provided_by_adapter(directory: Directory, method: Method, adapter: str) -> bool:
+    """Whether a call about a bot goes to its adapter. A service that nobody declares is looked for there, too."""
+    if method.service == ADAPTER or method.access == access_pb2.ACCESS_INGRESS:
+        return True
+    providers = directory.provider_of(method.service)
+    return not providers or adapter in providers

@@ -12,7 +12,7 @@ from jackfield_sdk import InvalidArgument, JackfieldError, NotFound, PluginConte
 
 from jackfield_router.catalog import Catalog
 from jackfield_router.checks import check_bot, check_rule
-from jackfield_router.defaults import default_rules
+from jackfield_router.defaults import DefaultRule, default_rules
 from jackfield_router.rules import BotRules, Temporary
 from jackfield_router.store import RuleStore
 
@@ -31,7 +31,7 @@ class Policy:
         self._lock = asyncio.Lock()
         self._bots: dict[str, BotRules] = {}
         self._catalog = Catalog(kernel_pb2.GetCatalogResponse())
-        self._defaults: list[router_pb2.Rule] = []
+        self._defaults: list[DefaultRule] = []
         self._pushed: dict[str, str] = {}
         self.timers_changed = asyncio.Event()
 
@@ -68,7 +68,7 @@ class Policy:
             before = self._bots.get(bot, BotRules())
             added = router_pb2.Rule()
             added.CopyFrom(rule)
-            added.id = rule.id or before.free_id(rule, self._defaults)
+            added.id = rule.id or before.free_id(rule, self._defaults_of(bot))
             check_rule(added, bot, self._catalog)
             after = before.copy()
             if ttl is None:
@@ -96,7 +96,7 @@ class Policy:
             after = before.copy()
             if after.temporary.pop(rule_id, None) is None:
                 after.own.pop(rule_id, None)
-                if any(rule.id == rule_id for rule in self._defaults):
+                if any(rule.id == rule_id for rule in self._defaults_of(bot)):
                     after.removed.add(rule_id)
             await self._change(bot, before, after)
 
@@ -173,4 +173,7 @@ class Policy:
         return table
 
     def _compose(self, bot: str) -> list[router_pb2.Rule]:
-        return self._bots.get(bot, BotRules()).compose(self._defaults, self._catalog.handlers)
+        return self._bots.get(bot, BotRules()).compose(self._defaults_of(bot), self._catalog.handlers)
+
+    def _defaults_of(self, bot: str) -> list[router_pb2.Rule]:
+        return [default.rule for default in self._defaults if default.is_for(bot)]

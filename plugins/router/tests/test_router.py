@@ -36,6 +36,16 @@ async def test_every_bot_gets_the_default_rules(stopped: House) -> None:
     )
 
 
+async def test_the_agent_answers_the_web_chat_where_it_is_installed(stopped: House) -> None:
+    stopped.bots("web", "onebot")
+    stopped.plugin("agent", HANDLER)
+    async with stopped.run():
+        assert stopped.ids("web") == ["commands", "agent", "agent-buttons", "echo"]
+        assert stopped.ids("onebot") == ["commands", "echo"]
+        await stopped.remove("agent")
+        assert stopped.ids("web") == ["commands", "agent-buttons", "echo"]
+
+
 async def test_default_rules_of_missing_handlers_are_left_out_until_they_are_installed(
     stopped: House,
 ) -> None:
@@ -210,7 +220,7 @@ async def test_bots_whose_rules_stand_in_the_file_are_left_alone(
 
 
 async def test_wrong_default_rules_are_reported_and_mended_by_configuration(stopped: House) -> None:
-    wrong = {"default_rules": [{"id": "x", "colour": "blue"}]}
+    wrong = {"default_rules": [{"id": "x", "colour": "blue", "bots": ["web"]}]}
     async with stopped.run(wrong, wait_ready=False) as running:
         await running.session.attached.wait()
         assert await stopped.list() == {"web": []}

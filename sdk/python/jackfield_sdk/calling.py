@@ -11,7 +11,7 @@ from jackfield.v1 import adapter_bot_pb2, adapter_message_pb2, frame_pb2, kernel
 from jackfield_sdk import convert, wellknown
 from jackfield_sdk.adapter_types import SendResult
 from jackfield_sdk.entity import Chat
-from jackfield_sdk.errors import AmbiguousCall
+from jackfield_sdk.errors import AmbiguousCall, Cancelled
 from jackfield_sdk.link.call_streams import CallStream
 from jackfield_sdk.link.calls import Outgoing
 from jackfield_sdk.link.deliveries import Lease
@@ -81,7 +81,12 @@ class Caller:
                 response: R = response_type.FromString(body)  # type: ignore[attr-defined]
                 yield response
         finally:
-            stream.cancel()
+            lost = self._lease.error if self._lease is not None else None
+            if lost is None or isinstance(lost, Cancelled):
+                stream.cancel()
+            else:
+                # The delivery comes again and takes up the call under its key: what runs must not end.
+                stream.leave(lost)
 
     async def send(
         self,

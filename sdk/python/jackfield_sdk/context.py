@@ -14,6 +14,7 @@ from jackfield_sdk import convert, wellknown
 from jackfield_sdk.adapter_types import SendResult
 from jackfield_sdk.calling import ADAPTER, Caller, as_message, logger_for
 from jackfield_sdk.entity import Chat, User
+from jackfield_sdk.errors import JackfieldError
 from jackfield_sdk.event import Event
 from jackfield_sdk.kv import Kv
 from jackfield_sdk.link.deliveries import Lease
@@ -87,6 +88,12 @@ class Context(Caller):
     def cancelled(self) -> asyncio.Event:
         """Set when the delivery is taken back; the handler's task is cancelled too."""
         return self._held.cancelled
+
+    @property
+    def cancel_reason(self) -> JackfieldError | None:
+        """Why the delivery is taken back; None while it is not. With the reason `CANCELLED` it is for good: a new
+        message or an operator interrupted it. With any other reason it is offered again."""
+        return self._held.error
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:

@@ -56,6 +56,12 @@ class PluginContext(Caller):
         return self._link.bootstrap.successor
 
     @property
+    def draining(self) -> bool:
+        """True once this process was asked to end: what may wait for long gives up its place, by raising
+        asyncio.CancelledError in a handler, which hands the delivery back untouched."""
+        return self._link.deliveries.draining
+
+    @property
     def log(self) -> logging.Logger:
         """The plugin's logger."""
         return logger_for(self.name)

@@ -821,12 +821,14 @@ class CallTarget(google.protobuf.message.Message):
     PLUGIN_FIELD_NUMBER: builtins.int
     CHAT_FIELD_NUMBER: builtins.int
     bot: builtins.str
-    """A bot: the provider is its adapter."""
+    """A bot. For a service that its adapter provides, the adapter is the provider; for any other service it says what the call is about."""
     plugin: builtins.str
-    """A plugin by id. Empty with an empty bot: the only provider of the service. "kernel" for the Kernel service itself."""
+    """The provider by id. Empty: the bot's adapter as said above, else the only provider of the service. "kernel" for the Kernel service
+    itself.
+    """
     @property
     def chat(self) -> jackfield.v1.entity_pb2.Chat:
-        """The conversation acted upon, for calls to a bot. Absent under a delivery: the delivery's own chat."""
+        """The conversation acted upon, for calls with a bot. Absent under a delivery: the delivery's own chat."""
 
     def __init__(
         self,
@@ -881,7 +883,9 @@ class CallOpen(google.protobuf.message.Message):
     possibly_repeated: builtins.bool
     """K>P only: this key was sent to an earlier process that died before it answered."""
     server_streaming: builtins.bool
-    """The response is a stream: results come as `call_message`, the end as `call_end` without body."""
+    """The response is a stream: results come as `call_message`, then `call_end`. A repeat under a recorded key brings the last message alone,
+    as the body of `call_end`.
+    """
     @property
     def target(self) -> Global___CallTarget:
         """Where it goes."""
@@ -1001,7 +1005,9 @@ class CallEnd(google.protobuf.message.Message):
     call_id: builtins.int
     """The call."""
     body: builtins.bytes
-    """The response of a unary-response call. Absent after an error and for server streaming."""
+    """The response of a unary-response call. For a server stream under a key: its last message once more, which is what the journal keeps; a
+    caller that got no message, because the result is recorded or the stream was cut meanwhile, takes it from here. Absent after an error.
+    """
     recorded: builtins.bool
     """K>P: the result comes from the journal; nothing was done now."""
     request_changed: builtins.bool

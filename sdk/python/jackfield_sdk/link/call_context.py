@@ -54,7 +54,10 @@ class IncomingCall:
         self.end: frame_pb2.CallEnd | None = None
         # Further ids under which the same key was opened on this stream.
         self.joined: list[int] = []
-        self.streaming = False
+        self.cut_by_loss = False
+        # False between a lost stream and the caller's return: what is written meanwhile is seen by nobody.
+        self.connected = True
+        self.last = b""
         self.serialize: Callable[[Any], bytes] | None = None
         self.room = Window(FIRST_CREDIT)
         self._opened = opened
@@ -115,9 +118,21 @@ class IncomingCall:
         """Sends one response message, waiting while the caller has no room."""
         if self.serialize is None:
             raise RuntimeError("write belongs to a running call")
-        await self.room.enter()
-        message = frame_pb2.CallMessage(call_id=self.call_id, body=self.serialize(response))
-        self._send(frame_pb2.Frame(call_message=message))
+        self.last = self.serialize(response)
+        if self.connected:
+            await self.room.enter()
+        if self.connected:
+            message = frame_pb2.CallMessage(call_id=self.call_id, body=self.last)
+            self._send(frame_pb2.Frame(call_message=message))
+
+    def lost(self) -> None:
+        """The stream broke under a call that goes on."""
+        self.connected = False
+        self.room.add(FIRST_CREDIT)
+
+    def resumed(self, call_id: int) -> None:
+        """The call was opened again on a new stream."""
+        self.call_id, self.connected = call_id, True
 
     def time_remaining(self) -> float:
         """Seconds until the caller stops waiting, never negative."""

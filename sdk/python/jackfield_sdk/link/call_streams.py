@@ -34,6 +34,7 @@ class CallStream:
         self._messages: deque[bytes] = deque()
         self._arrived = asyncio.Event()
         self._unread = 0
+        self._received = False
         self._end: frame_pb2.CallEnd | None = None
         self._error: JackfieldError | None = None
 
@@ -82,6 +83,11 @@ class CallStream:
             self._send(frame_pb2.Frame(cancel=cancel))
             self.fail(error)
 
+    def leave(self, error: JackfieldError) -> None:
+        """Reads no further, and lets the provider go on. Nothing when the call has ended."""
+        if self._end is None and self._error is None:
+            self.fail(error)
+
     @property
     def is_open(self) -> bool:
         """False after the end, in success or failure."""
@@ -93,6 +99,7 @@ class CallStream:
 
     def received(self, body: bytes) -> None:
         """A response message came."""
+        self._received = True
         self._messages.append(body)
         self._arrived.set()
 
@@ -101,6 +108,9 @@ class CallStream:
         self._end = end
         if end.HasField("error"):
             self._error = error_to_plain(end.error)
+        elif end.body and self._server_streaming and not self._received:
+            # Recorded, or ended while nobody was connected: the last message stands for the stream.
+            self._messages.append(end.body)
         self._close()
 
     def fail(self, error: JackfieldError) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from jackfield.v1 import event_pb2, frame_pb2
 
-from jackfield_sdk.errors import Cancelled, JackfieldError, LeaseLost, error_to_plain, error_to_proto
+from jackfield_sdk.errors import JackfieldError, LeaseLost, Unavailable, error_to_plain, error_to_proto
 
 Send = Callable[[frame_pb2.Frame], None]
 
@@ -69,6 +69,10 @@ class Deliveries:
         self._emptied = asyncio.Event()
         self._emptied.set()
         self.draining = False
+
+    def __len__(self) -> int:
+        """How many the kernel has not confirmed as over."""
+        return len(self._leases)
 
     def deliver(self, delivery: frame_pb2.Delivery) -> None:
         """A new delivery from the kernel."""
@@ -148,7 +152,7 @@ class Deliveries:
             await asyncio.wait(tasks, timeout=seconds)
         for lease in list(self._leases.values()):
             if lease.task is not None and not lease.task.done():
-                lease.lose(Cancelled("draining"))
+                lease.lose(Unavailable("draining"))
         if tasks:
             await asyncio.wait(tasks)
 

@@ -36,6 +36,10 @@ class Serving:
         self._keys: dict[int, str] = {}
         self._leaving = False
 
+    def __len__(self) -> int:
+        """How many run."""
+        return len(self._calls)
+
     def opened(self, opened: frame_pb2.CallOpen) -> None:
         """A call arrived. Under a key that is known it joins the running one or is answered from its
         result."""
@@ -49,7 +53,7 @@ class Serving:
                 known.joined.append(opened.call_id)
             else:
                 # Opened again after a lost stream, under a new id.
-                known.call_id = opened.call_id
+                known.resumed(opened.call_id)
                 self._calls[opened.call_id] = known
             return
         method = self._methods.get(opened.method)
@@ -93,12 +97,14 @@ class Serving:
             self._by_key.pop(self._keys.pop(call_id, ""), None)
 
     def lost(self) -> None:
-        """The stream broke: unary calls go on and keep their results, streaming ones are cut."""
+        """The stream broke: calls go on and keep their results; cut are streams of requests, and streams without a key."""
         for call in list(self._calls.values()):
             call.joined.clear()
-            if call.streaming and call.task is not None:
+            if call.cut_by_loss and call.task is not None:
                 self._by_key.pop(call.caller.idempotency_key, None)
                 call.task.cancel()
+            else:
+                call.lost()
         self._calls.clear()
         self._keys.clear()
 
@@ -114,7 +120,9 @@ class Serving:
                 await asyncio.wait(late)
 
     async def _run(self, method: Method, call: IncomingCall) -> None:
-        call.streaming = method.request_streaming or method.response_streaming
+        call.cut_by_loss = method.request_streaming or (
+            method.response_streaming and not call.caller.idempotency_key
+        )
         delivery_id = call.caller.delivery_id
         with Work(
             call.trace,
@@ -145,6 +153,7 @@ class Serving:
             answer = method.behaviour(request, call)
             if method.response_streaming:
                 await _write_all(answer, call)
+                body = call.last if call.caller.idempotency_key else b""
             else:
                 body = method.serialize(await answer if inspect.isawaitable(answer) else answer)
         except asyncio.CancelledError:

@@ -137,6 +137,10 @@ class PluginCall:
 
     async def _run(self) -> None:
         kernel = self._session.kernel
+        named = kernel.sessions.get(self.opened.target.plugin)
+        if named is not None:
+            # A plugin that is coming back is waited for, as the kernel does.
+            await named.attached.wait()
         provider = kernel.provider_of(self.opened)
         try:
             if provider is not None:
@@ -195,7 +199,7 @@ class PluginCall:
         if isinstance(answer, list):
             for response in answer:
                 self._send_back(response.SerializeToString())
-            return frame_pb2.CallEnd()
+            return frame_pb2.CallEnd(body=answer[-1].SerializeToString() if answer else b"")
         return frame_pb2.CallEnd(body=answer.SerializeToString())
 
     def _send_back(self, body: bytes) -> None:

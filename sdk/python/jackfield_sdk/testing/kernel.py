@@ -372,7 +372,7 @@ class FakeKernel:
     def provider_of(self, opened: frame_pb2.CallOpen) -> Session | None:
         """The running adapter of the bot, or the running plugin of that name; None: the fake answers."""
         target = opened.target
-        name = self._bots.get(target.bot, "") if target.bot else target.plugin
+        name = target.plugin or self._bots.get(target.bot, "")
         session = self.sessions.get(name)
         return session if session is not None and session.attached.is_set() else None
 

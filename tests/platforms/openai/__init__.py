@@ -1,0 +1,1 @@
+"""A local server that speaks the OpenAI wire, and the model plugin against it."""
