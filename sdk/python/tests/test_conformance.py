@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import subprocess
+import sys
 import xml.etree.ElementTree as tree
 from pathlib import Path
 
@@ -99,6 +101,28 @@ async def test_a_run_leaves_evidence_without_secrets(tmp_path: Path) -> None:
     suite = tree.fromstring(paths[".xml"])
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "0", "1")
     assert "not declared" in page(done)
+
+
+@pytest.mark.slow
+def test_an_adapter_that_is_a_program_is_judged_without_a_kernel(tmp_path: Path) -> None:
+    """In another language it is the same: the manifest says what to run, the exit code what came of it."""
+    folder = made(tmp_path / "tiny")
+    manifest = folder / "jackfield_tiny_chat" / MANIFEST
+    program = json.dumps([sys.executable, "-m", "jackfield_tiny_chat"])
+    text = manifest.read_text().replace("{python: jackfield_tiny_chat}", f"{{exec: {program}}}")
+    manifest.write_text(text.replace("send: [text]", "send: [text, image]"))
+    command = [sys.executable, "-m", "jackfield_sdk.conformance", "adapter", "--plugin", "."]
+    for only, code in (("RX-02[text]", 0), ("TX-04[image]", 1)):
+        done = subprocess.run(
+            [*command, "--server", "local_platform:create", "--only", only, "--json"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert json.loads(done.stdout)["results"][0]["case"] == only
 
 
 @pytest.mark.slow

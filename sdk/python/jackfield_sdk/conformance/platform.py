@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from jackfield_sdk.entity import Chat
@@ -23,7 +23,6 @@ class Seen:
     action: str
     text: str = ""
     message_id: str = ""
-    detail: dict[str, Any] = field(default_factory=dict, hash=False)
 
 
 class Reach(Protocol):

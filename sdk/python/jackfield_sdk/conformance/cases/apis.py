@@ -110,9 +110,14 @@ async def _declared(api: str, stage: Stage) -> None:
     since = len(stage.platform.seen)
     answer = await stage.call(api, chat, **fields | stage.platform.call_fields(api))
     if api in EFFECTS:
-        await stage.seen(since, api)
+        await stage.seen(since, api, lambda one: api != "edit_message" or one.text == "edited")
     if api in ("reply_message", "forward_message"):
-        await stage.seen(since, "send_message")
+        # A native forward names its message and holds no words of its own.
+        words = "a reply" if api == "reply_message" else ""
+        await stage.seen(since, "send_message", lambda one: words in one.text)
+    if api == "get_message":
+        expect(answer.message_id == fields["message_id"], f"the answer is the message {answer.message_id!r}")
+        expect(answer.text == "to work on", f"the text of the message is {answer.text!r}")
     if api == "create_thread":
         expect(answer is not None and answer.thread_id, "the answer is no thread to write into")
     if api.startswith("get_"):
@@ -123,7 +128,7 @@ async def _fields(api: str, stage: Stage, chat: Any) -> dict[str, Any]:
     """What the request of a method needs, made fresh."""
     fields: dict[str, Any] = {}
     if api in ("edit_message", "delete_message", "get_message", "pin_message", "unpin_message"):
-        fields["message_id"] = (await stage.send(f"for {api}", chat=chat)).message_id
+        fields["message_id"] = (await stage.send("to work on", chat=chat)).message_id
     if api == "unpin_message":
         await stage.call("pin_message", chat, **fields)
     if api in ("add_reaction", "remove_reaction"):

@@ -18,7 +18,7 @@ def cases(declared: Declared) -> Iterator[Case]:
     """The last ones end the process."""
     yield Case("RX-11", TOPIC, "malformed updates stop nothing", malformed, "malformed")
     yield Case("OP-03", TOPIC, "a dropped connection comes back; nothing is lost or doubled", dropped)
-    yield Case("OP-11", TOPIC, "the adapter is ready, and its heart beats", healthy)
+    yield Case("OP-11", TOPIC, "the adapter reports that it is ready, and no trouble", healthy)
     yield Case("OP-04", TOPIC, "SIGKILL with an event in flight: it is published once", killed)
     yield Case(
         "OP-04", TOPIC, "SIGKILL before an event is stored: it was not acknowledged", unstored, "unstored"
