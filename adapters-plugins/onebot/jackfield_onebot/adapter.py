@@ -95,7 +95,12 @@ class OneBot(Messaging):
         intake = Intake(bot, Spool(self.plugin.data_dir / f"{bot.name}.events.jsonl"), _read)
         token = text_of(bot.config.get("access_token"))
         opened = OpenBot(bot, text_of(bot.config.get("self_id")), token, intake, mode)
-        self.registry.add(opened)
+        try:
+            self.registry.add(opened)
+        except InvalidArgument:
+            if isinstance(first, aiohttp.ClientWebSocketResponse):
+                await first.close()
+            raise
         await intake.restore()
         running = asyncio.create_task(intake.run())
         opened.tasks.add(running)

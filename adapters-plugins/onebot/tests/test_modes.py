@@ -70,7 +70,9 @@ def said(platform: Served) -> list[str]:
     return [one.text for one in platform.seen if one.action == "send_message"]
 
 
-async def kill(rig: Rig) -> None:
+async def kill(rig: Rig, answered: int) -> None:
+    """Once the answers are recorded: what the platform took and nobody recorded would be sent again."""
+    await rig.until(lambda status: status.bus.done == answered)
     pid = next(one.pid for one in (await rig.status()).plugins if one.name == "onebot")
     os.kill(pid, signal.SIGKILL)
 
@@ -80,10 +82,11 @@ async def test_forward_mode_answers_and_dials_again_after_a_kill_and_a_cut(tmp_p
     async with kernel(platform, tmp_path) as rig:
         await platform.say("one")
         await platform.until(lambda: said(platform) == ["one"])
-        await kill(rig)
+        await kill(rig, 1)
         await platform.until(lambda: platform.dialled == 2)
         await platform.say("two")
         await platform.until(lambda: said(platform) == ["one", "two"])
+        await rig.until(lambda status: status.bus.done == 2)
         await platform.drop()
         await platform.until(lambda: platform.dialled == 3)
         await platform.say("three")
@@ -106,7 +109,7 @@ async def test_http_mode_takes_signed_posts_once_and_no_others(tmp_path: Path) -
         await platform.say("forged")
         assert stranger.statuses == [401]
         platform._reach = poster
-        await kill(rig)
+        await kill(rig, 1)
         # Ingress waits for the adapter until the platform's deadline.
         while poster.statuses[-1] != 204 or len(poster.statuses) == 2:
             await (platform.say("two") if len(poster.statuses) == 2 else platform.again())
