@@ -18,6 +18,7 @@ class Catalog:
     Attributes:
         bots: names of the bots, in order.
         handlers: ids of the plugins that provide `jackfield.v1.Handler`.
+        working: those of them that are meant to run; one that failed is, one that was switched off is not.
     """
 
     def __init__(self, response: kernel_pb2.GetCatalogResponse) -> None:
@@ -29,6 +30,7 @@ class Catalog:
         self.handlers = frozenset(
             name for name, table in provides.items() if HANDLER in table.get("services", ())
         )
+        self.working = self.handlers - {plugin.name for plugin in response.plugins if plugin.off}
         self._adapters = {bot.name: provides.get(bot.adapter, {}) for bot in response.bots}
         self._own_types = frozenset(
             f"{name}.{event}" for name, table in provides.items() for event in table.get("event_types", ())
