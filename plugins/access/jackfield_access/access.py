@@ -29,6 +29,7 @@ from jackfield_access.strangers import Door
 WATCH = "/jackfield.v1.Kernel/WatchCatalog"
 KEY_FILE = "codes.key"
 _WATCH_SECONDS = 3_600.0
+CONFIG_SECONDS = 1.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 
 
@@ -72,6 +73,19 @@ class Access:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
+    async def follow_configuration(self) -> None:
+        """A changed configuration holds within a second, without a restart."""
+        seen = self.plugin.config
+        while True:
+            await asyncio.sleep(CONFIG_SECONDS)
+            if (now := self.plugin.config) != seen:
+                try:
+                    await self.synchronize()
+                except JackfieldError as error:
+                    self.plugin.log.warning("the new configuration is not pushed yet: %s", error)
+                else:
+                    seen = now
+
 
 def added_bots(catalog: kernel_pb2.GetCatalogResponse) -> list[str]:
     """Bots that the operator added: all but those that their adapter brings along. Only these stand behind this plugin."""
@@ -98,9 +112,12 @@ def build() -> Plugin:
         await access.people.load()
         await access.synchronize()
         runs[:] = [access]
-        task = asyncio.create_task(access.follow(), name="access upkeep")
-        task.add_done_callback(lambda done: _report(context, done))
-        tasks[:] = [task]
+        tasks[:] = [
+            asyncio.create_task(access.follow(), name="access upkeep"),
+            asyncio.create_task(access.follow_configuration(), name="access configuration"),
+        ]
+        for task in tasks:
+            task.add_done_callback(lambda done: _report(context, done))
 
     @plugin.on("*")
     async def stranger(ctx: Context, event: Event) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -76,6 +77,14 @@ async def test_the_configuration_admits(kernel: FakeKernel) -> None:
         assert members(kernel, "admins") == {"bot:1"}
         assert members(kernel, "rooms") == {"bot:g"}
         assert members(kernel, "free") == {"bot:f"}
+
+
+async def test_a_changed_configuration_holds_without_a_restart(kernel: FakeKernel) -> None:
+    async with kernel.running(build()):
+        kernel.configure({"bots": {"bot": {"allow": ["7"]}}})
+        async with asyncio.timeout(10):
+            while members(kernel, "admitted") != {"bot:7"}:
+                await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("config", [{"allow_all": True}, {"bots": {"bot": {"allow_all": True}}}])
