@@ -12,7 +12,7 @@ TYPED := kernel/jackfield_kernel sdk/python/jackfield_sdk $(wildcard plugins/*/j
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CONSTRAINTS := .ci/constraints.txt
 
-.PHONY: help run test test-fast check lint types contracts generate docs bench chaos clean uninstall
+.PHONY: help run test test-fast check lint types contracts generate docs bench chaos fuzz clean uninstall
 
 help:
 	@echo "make run        install everything into $(VENV) and start the kernel with the default plugins"
@@ -23,6 +23,7 @@ help:
 	@echo "make docs       the generated pages"
 	@echo "make bench      benchmarks: a table and JSON"
 	@echo "make chaos      every process killed at every step under load: the kill matrix (about 15 minutes)"
+	@echo "make fuzz       the property test of the bus with 30,000 random plays"
 	@echo "make uninstall  remove $(VENV); 'jackfield paths' names what else exists"
 
 $(VENV)/installed: $(PROJECTS) $(CONSTRAINTS)
@@ -90,6 +91,9 @@ chaos: $(VENV)/dev
 	$(BIN)/python -m pytest -m chaos
 	@mkdir -p .cache
 	$(BIN)/python -m tests.chaos.matrix --json .cache/kill-matrix.json --page kernel/docs/delivery.md
+
+fuzz: $(VENV)/dev
+	JACKFIELD_EXAMPLES=30000 $(BIN)/python -m pytest -n 0 --timeout 7200 kernel/tests/bus/test_bus_property.py
 
 clean:
 	rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,6 +1,6 @@
 """All benchmarks in one run, with the budgets beside the figures.
 
-python -m tests.bench [--quick] [--json FILE] [--only round_trip|onebot|start|log]
+python -m tests.bench [--quick] [--json FILE] [--only round_trip|onebot|agent|start|log]
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from jackfield_kernel.journal.sqlite.driver import SqliteLog
 
-from . import log, onebot, round_trip, start
+from . import agent, log, onebot, round_trip, start
 from .budgets import table
 
 
@@ -43,6 +43,7 @@ def parts(quick: bool) -> dict[str, Callable[[], dict[str, Any]]]:
     return {
         "round_trip": lambda: round_trip.run(200 if quick else 600, [1, 64, 1000]),
         "onebot": lambda: onebot.run(500 if quick else 2000),
+        "agent": lambda: agent.run(30 if quick else 200),
         "start": lambda: start.run(1 if quick else 3),
         "log": lambda: asyncio.run(_journal(0.3 if quick else 1.0)),
     }

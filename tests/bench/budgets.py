@@ -42,6 +42,9 @@ def rows(results: dict[str, Any]) -> Iterator[Row]:
         yield from _round_trip(results["round_trip"])
     if "onebot" in results:
         yield from _onebot(results["onebot"])
+    for name, figures in results.get("agent", {}).items():
+        yield Row(f"agent, {name}, p50", figures["p50_ms"], "ms")
+        yield Row(f"agent, {name}, p99", figures["p99_ms"], "ms")
     if "start" in results:
         yield from _start(results["start"])
 

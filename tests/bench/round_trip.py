@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from . import tree
+
 HERE = Path(__file__).parent
 
 
@@ -56,15 +58,25 @@ def run(count: int, steps: list[int], profile: str = "") -> dict[str, Any]:
         command += ["--config", str(folder / "jackfield.yaml"), "--log-level", "warning"]
         kernel = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
-            deadline = time.monotonic() + 300
-            while not results.exists():
-                if kernel.poll() is not None or time.monotonic() > deadline:
-                    raise SystemExit(f"the kernel ended: {kernel.poll()}")
-                time.sleep(0.1)
+            _wait_for(results.with_suffix(".warm"), kernel)
+            before = tree.cpu_seconds(kernel.pid)
+            _wait_for(results, kernel)
+            figures = json.loads(results.read_text())
+            spent = tree.cpu_by_name(kernel.pid, before)
         finally:
             kernel.send_signal(signal.SIGINT)
             kernel.wait(20)
-        return {"fdatasync_p50_ms": fdatasync_p50(folder), "steps": json.loads(results.read_text())}
+        thousands = sum(step["round_trips"] for step in figures) / 1000
+        cpu = {name: seconds / thousands for name, seconds in spent.items()}
+        return {"fdatasync_p50_ms": fdatasync_p50(folder), "steps": figures, "cpu_seconds_per_1000": cpu}
+
+
+def _wait_for(path: Path, kernel: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 300
+    while not path.exists():
+        if kernel.poll() is not None or time.monotonic() > deadline:
+            raise SystemExit(f"the kernel ended: {kernel.poll()}")
+        time.sleep(0.05)
 
 
 def main() -> None:
@@ -81,6 +93,11 @@ def main() -> None:
             f"{step['lanes']:>5} lanes  {step['per_second']:>8.0f}/s  "
             f"p50 {step['p50_ms']:6.2f} ms  p99 {step['p99_ms']:6.2f} ms"
         )
+    cpu = figures["cpu_seconds_per_1000"]
+    print(
+        f"CPU seconds per 1,000: {sum(cpu.values()):.2f}",
+        *(f"{name} {seconds:.2f}" for name, seconds in cpu.items()),
+    )
     print(json.dumps(figures))
 
 

@@ -30,6 +30,16 @@ def cpu_between(before: dict[int, float], after: dict[int, float]) -> float:
     return sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())
 
 
+def cpu_by_name(pid: int, before: dict[int, float]) -> dict[str, float]:
+    """Seconds of CPU since `before`, by member."""
+    names = {process.pid: name_of(process, pid) for process in members(pid)}
+    spent: dict[str, float] = {}
+    for member, seconds in cpu_seconds(pid).items():
+        name = names.get(member, "gone")
+        spent[name] = spent.get(name, 0.0) + seconds - before.get(member, 0.0)
+    return spent
+
+
 def name_of(process: psutil.Process, root: int) -> str:
     """A short name of a member: the plugin, `kernel`, `fork server`, or `writer` for the kernel's other child."""
     if process.pid == root:

@@ -13,9 +13,14 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.platforms.openai.server import refuses, served
 from tests.rig.command import Installation
 
 pytestmark = pytest.mark.slow
+
+
+def _without_keys(environ: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if not name.startswith("OPENAI_")}
 
 
 class Browser:
@@ -52,9 +57,24 @@ class Browser:
                     return found
 
 
+async def opened(session: aiohttp.ClientSession, url: str) -> aiohttp.ClientWebSocketResponse:
+    """The page's connection, as soon as the bot takes it."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await session.ws_connect(url)
+            except aiohttp.WSServerHandshakeError as refusal:
+                if refusal.status != 503:
+                    raise
+                await asyncio.sleep(0.05)
+
+
 @contextlib.asynccontextmanager
-async def house(folder: Path) -> AsyncIterator[tuple[Installation, Browser]]:
+async def house(
+    folder: Path, environ: dict[str, str] | None = None
+) -> AsyncIterator[tuple[Installation, Browser]]:
     installation = Installation(folder)
+    installation.environ = {**_without_keys(installation.environ), **(environ or {})}
     path = folder / "jackfield.yaml"
     config = json.loads(path.read_text())
     config["plugins"]["tools-basic"] = {"config": {"targets": ["web:private:ann"]}}
@@ -62,8 +82,9 @@ async def house(folder: Path) -> AsyncIterator[tuple[Installation, Browser]]:
     await installation.run()
     try:
         url = f"http://127.0.0.1:{installation.webchat_port}/ws?session=ann"
-        async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
-            yield installation, Browser(socket)
+        async with aiohttp.ClientSession() as session:
+            async with await opened(session, url) as socket:
+                yield installation, Browser(socket)
     finally:
         await installation.stop()
 
@@ -85,4 +106,24 @@ async def test_the_web_chat_is_answered_by_the_agent(tmp_path: Path) -> None:
         await browser.say("/stop")
         await browser.heard("Nothing is being written here.")
         status = await installation.ask("status")
+        openai = next(one for one in status["plugins"] if one["name"] == "model-openai")
+        assert (openai["state"], openai["reason"]["reason"]) == ("STOPPED", "NOT_CONFIGURED")
         assert status["bus"]["dead"] == "0"
+
+
+async def test_three_variables_switch_to_a_real_endpoint(tmp_path: Path) -> None:
+    async with served() as server:
+        environ = {"OPENAI_API_KEY": "sk-1", "OPENAI_BASE_URL": server.url, "OPENAI_MODEL": "m"}
+        async with house(tmp_path, environ) as (installation, browser):
+            await browser.say("hello")
+            await browser.heard("Hello there")
+            (asked,) = server.asked
+            assert asked["model"] == "m"
+            assert "Markdown" in asked["messages"][0]["content"]
+            tools = {tool["function"]["name"] for tool in asked["tools"]}
+            assert tools == {"recall", "remember", "send_message", "time_now"}
+            server.scripts = [refuses(401)]
+            await browser.say("and now?")
+            await browser.heard("The model could not answer (AUTH_EXPIRED).")
+            status = await installation.ask("status")
+            assert status["bus"]["dead"] == "0"

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,14 @@ from tests.rig.onebot import OneBotClient
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 
 PROBE = Path(__file__).with_name("agent_probe.py")
+COMMANDS = {
+    "id": "commands",
+    "event": "message.received",
+    "handler": "command",
+    "priority": 100,
+    "match": {"prefixes": ["/"]},
+    "bypass": True,
+}
 RULE = {"id": "agent", "event": "message.received", "handler": "agent", "timeout": "1800s"}
 
 
@@ -63,14 +72,14 @@ class Probe:
 
 
 @contextlib.asynccontextmanager
-async def house(folder: Path) -> AsyncIterator[tuple[Installation, Probe, OneBotClient]]:
-    """The default set with the probe as its only model and tool, the agent answering the OneBot bot."""
+async def house(folder: Path, **rule: Any) -> AsyncIterator[tuple[Installation, Probe, OneBotClient]]:
+    """The default set with the probe as its only model and tool, the agent answering the OneBot bot by a rule."""
     installation, probe = Installation(folder), Probe(folder / "probe")
     path = folder / "jackfield.yaml"
     config = json.loads(path.read_text())
     config["plugins"] |= {
         "probe": {"directory": str(probe.folder), "launcher": "process"},
-        "router": {"config": {"default_rules": [RULE]}},
+        "router": {"config": {"default_rules": [COMMANDS, {**RULE, **rule}]}},
         "agent": {"config": {"models": ["probe"], "tools": ["probe"]}},
     }
     path.write_text(json.dumps(config))
@@ -103,5 +112,32 @@ async def test_nothing_is_done_twice(tmp_path: Path, victim: str, moment: str) -
         await client.say("again")
         assert await client.until(2) == ["Result: worked"] * 2
         assert probe.runs == ["model calls", "tool runs", "model answers"] * 2
+        status = await installation.ask("status")
+        assert status["bus"]["dead"] == "0"
+
+
+async def test_stop_reaches_the_agent_past_its_busy_lane(tmp_path: Path) -> None:
+    async with house(tmp_path) as (_, probe, client):
+        probe.close("model")
+        await client.say("work please")
+        await probe.until("model answers")
+        await client.say("/stop")
+        assert sorted(await client.until(2)) == ["Result: \n\n(stopped)", "Stopped."]
+        probe.open("model")
+        await client.say("again")
+        assert (await client.until(3))[2:] == ["Result: worked"]
+
+
+async def test_a_new_message_interrupts_the_answer_where_the_rule_says_so(tmp_path: Path) -> None:
+    async with house(tmp_path, busy={"mode": "BUSY_MODE_INTERRUPT"}) as (installation, probe, client):
+        probe.close("model")
+        await client.say("first")
+        await probe.until("model answers")
+        await client.say("second")
+        async with asyncio.timeout(30):
+            while probe.runs.count("model answers") < 2:
+                await asyncio.sleep(0.02)
+        probe.open("model")
+        assert await client.until(1) == ["Result: worked"]
         status = await installation.ask("status")
         assert status["bus"]["dead"] == "0"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from jackfield.v1 import frame_pb2
+from jackfield.v1 import access_pb2, frame_pb2
 
 from ..errors import Refused
 from .call import Peer
@@ -47,9 +47,7 @@ def provider_for(directory: Directory, method: Method, target: frame_pb2.CallTar
                 remedy="`jackfield bot list` names the bots.",
                 bot=target.bot,
             )
-        if not target.plugin and (
-            method.service == ADAPTER or adapter in directory.provider_of(method.service)
-        ):
+        if not target.plugin and _provided_by_adapter(directory, method, adapter):
             return adapter
     if target.plugin:
         if not directory.installed(target.plugin):
@@ -70,3 +68,11 @@ def provider_for(directory: Directory, method: Method, target: frame_pb2.CallTar
             service=method.service,
         )
     return providers[0]
+
+
+def _provided_by_adapter(directory: Directory, method: Method, adapter: str) -> bool:
+    """Whether a call about a bot goes to its adapter. A service that nobody declares is looked for there, too."""
+    if method.service == ADAPTER or method.access == access_pb2.ACCESS_INGRESS:
+        return True
+    providers = directory.provider_of(method.service)
+    return not providers or adapter in providers

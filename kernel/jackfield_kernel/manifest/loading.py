@@ -23,6 +23,7 @@ _ADAPTER_ONLY = (
     "platform_events",
     "apis",
     "segments",
+    "hint",
     "actions",
     "default_bots",
 )

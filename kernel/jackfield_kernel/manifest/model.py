@@ -145,6 +145,8 @@ class Provides(Strict):
     """Methods of the Adapter service that work, in snake case."""
     segments: Segments = Segments()
     """What messages can hold."""
+    hint: Text | None = None
+    """What an agent's model should know about writing there: markup, length, media; adapters only."""
     limits: dict[str, TextLimit] = {}
     """Length limits by name, such as `text`."""
     actions: list[Action] = []

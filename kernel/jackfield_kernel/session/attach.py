@@ -18,6 +18,7 @@ from ..errors import problem
 from ..telemetry.plugin_metrics import Traffic
 from .framing import parse, too_large
 from .intake import Intake
+from .pacing import Pace
 from .session import Session
 from .settling import Admit, wrong
 
@@ -100,8 +101,10 @@ class FrameLoop:
             self.batch(session, batch)
 
     async def _write(self, session: Session, stream: Stream) -> None:
+        pace = Pace()
         while True:
             await session.batches()
+            await pace.turn(session.under_way)
             while batch := session.take():
                 self.traffic.batches_out += 1
                 self.traffic.bytes_out += len(batch)

@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 MAX_QUEUED_BYTES = 64 * 1024 * 1024
 """Bytes that may wait for a plugin that does not read; beyond it the session ends."""
 
+NEWS_SECONDS = 0.002
+"""How long an acknowledgement or a confirmation may wait for a batch to leave with."""
+
 DEFAULTS = frame_pb2.Credit(deliveries=64, bypass_deliveries=16, calls=256, bytes=16 * 1024 * 1024)
 
 
@@ -59,6 +62,7 @@ class Session:
         self._unsettled: list[frame_pb2.SettleRefusal] = []
         self._call_id = 0
         self._wake = asyncio.Event()
+        self._news: asyncio.TimerHandle | None = None
         publishes.on_progress = self._progress
 
     # Windows --------------------------------------------------------------------------------------------------------
@@ -75,6 +79,13 @@ class Session:
         """Even, ascending."""
         self._call_id += 2
         return self._call_id
+
+    @property
+    def under_way(self) -> int:
+        """Deliveries, calls and publishes that are not finished."""
+        publishes = self.publishes
+        unfinished = publishes.received - publishes.committed
+        return len(self.leases) + len(self.provides) + len(self.opened) + unfinished
 
     # Sending --------------------------------------------------------------------------------------------------------
 
@@ -129,7 +140,7 @@ class Session:
             self._settled.append(fence)
         else:
             self._unsettled.append(frame_pb2.SettleRefusal(fence=fence, error=error))
-        self._wake.set()
+        self._wake_soon()
 
     def recorded(self, call_id: int) -> None:
         """The provider may forget a result; told with the next batch that leaves anyway."""
@@ -137,7 +148,12 @@ class Session:
 
     def _progress(self) -> None:
         self._ack_due = True
-        self._wake.set()
+        self._wake_soon()
+
+    def _wake_soon(self) -> None:
+        """Nobody waits for these frames to go on: they leave with the next batch, or soon."""
+        if self._news is None:
+            self._news = asyncio.get_running_loop().call_later(NEWS_SECONDS, self._wake.set)
 
     async def batches(self) -> None:
         """Wait until there is something to send."""
@@ -146,6 +162,9 @@ class Session:
 
     def take(self) -> bytes:
         """The next batch to write; empty when there is none."""
+        if self._news is not None:
+            self._news.cancel()
+            self._news = None
         if self._ack_due:
             self._ack_due = False
             self._outgoing.add(frame_pb2.Frame(ack=self.publishes.take_ack()))

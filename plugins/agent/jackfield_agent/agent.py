@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jackfield.v1 import model_pb2
-from jackfield_sdk import CommandContext, Context, Event, JackfieldError, Plugin, PluginContext
+from jackfield_sdk import CommandContext, Context, Event, JackfieldError, LeaseLost, Plugin, PluginContext
 
 from jackfield_agent import __version__
 from jackfield_agent.approvals import Approvals
@@ -28,6 +28,8 @@ from jackfield_agent.texts import Texts
 from jackfield_agent.tooling import Tooling
 from jackfield_agent.turn import SHOWN, Bound, Clock, Turn
 
+# After so many attempts an answer without memory is better than none.
+ATTEMPTS_WITH_MEMORY = 3
 # The kernel waits two seconds for an interrupted handler.
 LAST_WORDS = 1.5
 Command = Callable[[Desk, CommandContext, str], Coroutine[Any, Any, str]]
@@ -90,7 +92,7 @@ class Agent:
         candidates = [*first, *(one for one in others if one not in first)]
         place = memory_place(installed.providers(CONVERSATION), event, settings)
         memory = Memory(self._plugin, place, ctx.delivery_id)
-        await memory.open()
+        await self._remembered(ctx, memory)
         clock = Clock(self._clock, settings.max_seconds)
         asking = Asking(ctx, candidates, settings.model_seconds)
         tools: dict[str, OfferedTool] = {}
@@ -100,6 +102,17 @@ class Agent:
         tooling = Tooling(ctx, tools, consent.decide, settings.tool_seconds, settings.language)
         turn = Turn(ctx, settings, texts, memory, asking, tooling, clock)
         return _Work(turn, memory, asking, installed, candidates, tools, clock)
+
+    async def _remembered(self, ctx: Context, memory: Memory) -> None:
+        """Read the history; a memory that stays away costs two attempts, not the answer."""
+        try:
+            await memory.open()
+        except LeaseLost:
+            raise
+        except JackfieldError as error:
+            if error.retryable and ctx.attempt < ATTEMPTS_WITH_MEMORY:
+                raise
+            ctx.log.error("answering without memory: %s", error)
 
     async def _answer(self, ctx: Context, settings: Settings, work: _Work) -> None:
         assert self._plugin is not None

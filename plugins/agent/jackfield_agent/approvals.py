@@ -38,9 +38,13 @@ def must_ask(policy: str, danger: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One tool that asks. `expires` in seconds since 1970; `place` is bot and chat, `user` who made the agent ask."""
+    """One tool that asks. `expires` in seconds since 1970; `place` is bot and chat, `user` who made the agent ask.
+
+    `origin` names the call with its arguments: a decision holds for nothing else.
+    """
 
     id: str
+    origin: str
     tool: str
     bot: str
     place: str
@@ -49,9 +53,13 @@ class Question:
     state: str = ASKED
 
 
-def question_id(delivery_id: str, call_id: str) -> str:
-    """Short, for people to type, and the same at each attempt."""
-    return hashlib.sha256(f"{delivery_id}/{call_id}".encode()).hexdigest()[:6]
+SHORT = 6
+LONG = 16
+
+
+def origin_of(delivery_id: str, key: str, arguments: str) -> str:
+    """Names a call with its arguments, the same at each attempt; its beginning is what people type."""
+    return hashlib.sha256("\0".join((delivery_id, key, arguments)).encode()).hexdigest()
 
 
 class Approvals:
@@ -64,12 +72,20 @@ class Approvals:
         self._waiting: dict[str, asyncio.Event] = {}
 
     async def ask(self, question: Question) -> Question:
-        """Note a question; returns it as it was noted by an earlier attempt, if there was one."""
-        try:
-            await self._kv.cas(PREFIX + question.id, _written(question), 0, ttl=KEEP_SECONDS)
-        except Conflict:
-            known = await self.find(question.id)
-            return known if known is not None else question
+        """Note a question; returns it as it was noted by an earlier attempt, if there was one.
+
+        A short id that another question has is made longer; the decision about that one is not taken.
+        """
+        for length in (SHORT, LONG, len(question.origin)):
+            question = replace(question, id=question.origin[:length])
+            try:
+                await self._kv.cas(PREFIX + question.id, _written(question), 0, ttl=KEEP_SECONDS)
+            except Conflict:
+                known = await self.find(question.id)
+                if known is not None and known.origin == question.origin:
+                    return known
+                continue
+            break
         return question
 
     async def decision(self, question: Question) -> str:

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from jackfield.v1 import kernel_pb2, model_pb2, tool_pb2
-from jackfield_sdk import JackfieldError, PluginContext, wellknown
+from jackfield_sdk import JackfieldError, PluginContext, Unavailable, wellknown
 
 MODEL = "jackfield.v1.Model"
 TOOLS = "jackfield.v1.Tools"
 CONVERSATION = "jackfield.v1.Conversation"
-# Asked only when nothing else answers: it is for trying things out.
+# Asked only where no other model runs: users of a real one must never get its answers instead.
 LAST_RESORT = "model-demo"
 KEEP_SECONDS = 60.0
+INSTALLED_SECONDS = 3.0
 LIST_SECONDS = 10.0
 LONGEST_NAME = 64
 R = TypeVar("R")
@@ -75,17 +76,21 @@ class Catalog:
     def __init__(self, plugin: PluginContext, clock: Callable[[], float]) -> None:
         self._plugin = plugin
         self._clock = clock
+        self._installed: tuple[float, Installed] | None = None
         self._kept: dict[tuple[str, str], tuple[float, Any]] = {}
 
     async def installed(self) -> Installed:
-        """What is installed now."""
-        request = kernel_pb2.GetCatalogRequest()
-        return Installed(await self._plugin.kernel("GetCatalog", request, kernel_pb2.GetCatalogResponse))
+        """What is installed, as it was at most three seconds ago: reading every manifest costs more than a turn."""
+        if self._installed is None or self._installed[0] <= self._clock():
+            request = kernel_pb2.GetCatalogRequest()
+            response = await self._plugin.kernel("GetCatalog", request, kernel_pb2.GetCatalogResponse)
+            self._installed = (self._clock() + INSTALLED_SECONDS, Installed(response))
+        return self._installed[1]
 
     async def models(self, installed: Installed, wanted: Iterable[str]) -> list[Candidate]:
-        """The models to ask, in order: the wanted ones, or all that run with the demo model last."""
+        """The models to ask, in order: the wanted ones, or all that run; the demo model only where it is alone."""
         running = installed.providers(MODEL)
-        names = list(wanted) or sorted(running, key=lambda name: (name == LAST_RESORT, name))
+        names = list(wanted) or [name for name in running if name != LAST_RESORT] or running
         found = []
         for name in names:
             plugin, _, model = name.partition("/")
@@ -133,15 +138,25 @@ class Catalog:
             response: R = kept[1]
             return response
         try:
-            response = await self._plugin.call(
-                method, request, response_type, target=plugin, timeout=LIST_SECONDS
-            )
+            response = await self._ask(plugin, method, request, response_type)
         except JackfieldError as error:
             # One plugin that does not answer takes its models or tools away, not the conversation.
             self._plugin.log.warning("%s of %s failed: %s", method, plugin, error)
             return None
         self._kept[key] = (self._clock() + KEEP_SECONDS, response)
         return response
+
+    async def _ask(self, plugin: str, method: str, request: Any, response_type: type[R]) -> R:
+        """Once more where a cut connection may have been the failure."""
+        try:
+            return await self._plugin.call(
+                method, request, response_type, target=plugin, timeout=LIST_SECONDS
+            )
+        except Unavailable:
+            await self._plugin.kv.get("connected")
+            return await self._plugin.call(
+                method, request, response_type, target=plugin, timeout=LIST_SECONDS
+            )
 
 
 def _allowed(plugin: str, tool: str, patterns: Iterable[str]) -> bool:

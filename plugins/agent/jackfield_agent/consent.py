@@ -15,7 +15,7 @@ from jackfield_agent.approvals import (
     Approvals,
     Question,
     must_ask,
-    question_id,
+    origin_of,
 )
 from jackfield_agent.catalog import OfferedTool
 from jackfield_agent.settings import Settings
@@ -44,7 +44,7 @@ class Consent:
         self._clock = clock
         self._now = now
 
-    async def decide(self, offered: OfferedTool, call: model_pb2.ToolCall) -> str:
+    async def decide(self, offered: OfferedTool, call: model_pb2.ToolCall, key: str) -> str:
         """APPROVED when nobody needs to be asked, else what the person said."""
         if not must_ask(self._settings.approval, offered.tool.danger):
             return APPROVED
@@ -54,7 +54,8 @@ class Consent:
             return DENIED
         question = await self._approvals.ask(
             Question(
-                id=question_id(self._ctx.delivery_id, call.id),
+                id="",
+                origin=origin_of(self._ctx.delivery_id, key, call.arguments_json),
                 tool=offered.name,
                 bot=event.bot,
                 place=f"{event.bot}:{event.chat}",

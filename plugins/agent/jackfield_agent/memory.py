@@ -15,6 +15,7 @@ from jackfield_agent.catalog import CONVERSATION
 
 R = TypeVar("R")
 SERVICE = f"/{CONVERSATION}/"
+SECONDS = 10.0
 MOST_TURNS = 200
 KEEP_TURNS = 20
 BATCH_BYTES = 200 * 1024
@@ -159,7 +160,7 @@ class Memory:
 
 async def call(caller: Caller, place: Place, method: str, request: object, response_type: type[R]) -> R:
     """A method of the memory."""
-    return await caller.call(SERVICE + method, request, response_type, target=place.target)
+    return await caller.call(SERVICE + method, request, response_type, target=place.target, timeout=SECONDS)
 
 
 def tokens_of(message: model_pb2.ModelMessage) -> int:

@@ -32,11 +32,11 @@ class Reply:
         self._clock = clock
         self._stream: ReplyStream | None = None
         self._due = 0.0
-        self._streams = isinstance(ctx.event.payload, MessageReceived | MessageEdited)
+        self._streams = self._grows = isinstance(ctx.event.payload, MessageReceived | MessageEdited)
 
     async def grow(self, text: str) -> None:
         """Show the text so far; never the same as the end."""
-        if not self._streams or not text.strip() or self._clock() < self._due:
+        if not self._grows or not text.strip() or self._clock() < self._due:
             return
         async with self._writing() as stream:
             await stream.update(text)
@@ -71,7 +71,8 @@ class Reply:
             raise
 
     async def abandon(self) -> None:
-        """Stop in the middle; what was shown stays."""
+        """Stop in the middle; what was shown stays, and grows no more until it is settled."""
+        self._grows = False
         if self._stream is not None:
             stream, self._stream = self._stream, None
             await stream.__aexit__(RuntimeError, RuntimeError("abandoned"), None)

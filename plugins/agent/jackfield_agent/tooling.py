@@ -27,7 +27,7 @@ CALL = f"/{TOOLS}/CallTool"
 TRIES = 4
 LONGEST_RESULT = 32_000
 NOTE_SECONDS = 2 * 86_400
-Approve = Callable[[OfferedTool, model_pb2.ToolCall], Awaitable[str]]
+Approve = Callable[[OfferedTool, model_pb2.ToolCall, str], Awaitable[str]]
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -66,7 +66,7 @@ class Tooling:
         except Malformed as fault:
             self.malformed += 1
             return answer(call, f"The arguments cannot be read: {fault}. Write one JSON object.", failed=True)
-        decision = await self._approve(offered, call)
+        decision = await self._approve(offered, call, key)
         if decision != APPROVED:
             text = f"The tool did not run: the user's approval was {decision}. Do not call it again unasked."
             return answer(call, text, failed=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield.v1 import conversation_pb2, model_pb2, tool_pb2
-from jackfield_sdk import Context, Message
+from jackfield_sdk import Context, JackfieldError, LeaseLost, Message
 
 from jackfield_agent.asking import Asking
 from jackfield_agent.catalog import OfferedTool
@@ -150,7 +150,14 @@ class Turn:
 
         async def heard(text: str) -> None:
             self.partial = text
-            await reply.grow(text)
+            try:
+                await reply.grow(text)
+            except LeaseLost:
+                raise
+            except JackfieldError as error:
+                # Not the model's fault: it goes on, and the settled reply fails or not by itself.
+                self._ctx.log.warning("the reply cannot grow: %s", error)
+                await reply.abandon()
 
         try:
             async with asyncio.timeout(self._clock.left):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from agent_scene import Scene, says, text_of, tool, tool_result
-from jackfield.v1 import adapter_message_pb2, model_pb2, tool_pb2
+from jackfield.v1 import adapter_message_pb2, conversation_pb2, model_pb2, tool_pb2
 from jackfield_sdk import (
     AuthExpired,
     Chat,
@@ -291,3 +291,41 @@ async def test_a_reply_that_the_platform_refuses_is_a_dead_letter(scene: Scene) 
         error = (await delivered.outcome).error
     assert error is not None
     assert error.reason == "PLATFORM_ERROR"
+
+
+async def test_a_reply_that_cannot_grow_is_no_failure_of_the_model(scene: Scene) -> None:
+    scene.play()
+    refused = 0
+
+    def refuse_once(requests: Any) -> Any:
+        nonlocal refused
+        refused += 1
+        raise PlatformError("blocked")
+
+    scene.kernel.answer(
+        "/jackfield.v1.Adapter/StreamReply", adapter_message_pb2.StreamReplyRequest, refuse_once
+    )
+    async with scene.running():
+        delivered = await scene.kernel.deliver(message("hi"))
+        assert (await delivered.outcome).error is not None
+    assert len(scene.asked) == 1
+    assert refused == 1
+
+
+async def test_a_memory_that_stays_away_costs_two_attempts_and_not_the_answer(scene: Scene) -> None:
+    scene.play()
+
+    def away(request: Any) -> Any:
+        raise Unavailable("away")
+
+    scene.kernel.answer(
+        "/jackfield.v1.Conversation/OpenConversation", conversation_pb2.OpenConversationRequest, away
+    )
+    async with scene.running():
+        first = await scene.kernel.deliver(message("hi"))
+        error = (await first.outcome).error
+        assert error is not None
+        assert error.retryable
+        third = await scene.kernel.deliver(message("hi"), attempt=3)
+        assert (await third.outcome).done
+        assert told(third) == ["Hello!"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from agent_scene import Scene, says, text_of, tool
 from jackfield.v1 import command_pb2, model_pb2, tool_pb2
-from jackfield_agent.approvals import must_ask
+from jackfield_agent.approvals import APPROVED, ASKED, Approvals, Question, must_ask
 from jackfield_sdk import Actions, Chat, User, convert
 from jackfield_sdk.testing import message
 from jackfield_sdk.testing.events import interaction
@@ -97,6 +98,24 @@ async def test_a_button_answers(scene: Scene) -> None:
     assert len(scene.ran) == 1
 
 
+async def test_a_decision_holds_for_no_other_call(scene: Scene) -> None:
+    dangerous(scene)
+    scene.answers = [
+        says("", ("call_0", "delete", '{"all": false}')),
+        says("", ("call_0", "delete", '{"all": true}')),
+        says("Done."),
+    ]
+    async with scene.running():
+        delivered = await asking(scene)
+        assert await command(scene, "approve") == "Approved: delete"
+        async with asyncio.timeout(10):
+            while len(delivered.replies) < 2:
+                await asyncio.sleep(0.01)
+        assert await command(scene, "deny") == "Denied: delete"
+        assert (await delivered.outcome).done
+    assert scene.ran == [("delete", {"all": False})]
+
+
 async def test_a_question_expires(scene: Scene) -> None:
     dangerous(scene)
     async with scene.running(approval_seconds=60):
@@ -180,3 +199,14 @@ async def test_usage(scene: Scene) -> None:
     scene.kernel.state.catalog.plugins[-1].state = "STOPPED"
     async with scene.running():
         assert "without memory" in await command(scene, "usage")
+
+
+async def test_a_short_id_that_another_question_has_is_made_longer(scene: Scene) -> None:
+    async with scene.running() as running:
+        approvals = Approvals(running.runtime.context, lambda: scene.clock)
+        one = Question("", "a" * 64, "delete", "bot", "bot:private:7", "7", scene.clock + 60)
+        first = await approvals.ask(one)
+        assert (await approvals.decide(first.id, APPROVED)).state == APPROVED
+        assert (await approvals.ask(one)).state == APPROVED
+        second = await approvals.ask(replace(one, origin="a" * 6 + "b" * 58))
+        assert (len(first.id), len(second.id), second.state) == (6, 16, ASKED)

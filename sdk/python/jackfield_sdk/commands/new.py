@@ -8,13 +8,17 @@ from typing import Annotated
 
 import typer
 
-from jackfield_sdk.commands.templates import TEMPLATES
+from jackfield_sdk.commands.agent_templates import AGENT_TEMPLATES
+from jackfield_sdk.commands.templates import TEMPLATES as HANDLER_TEMPLATES
 
+TEMPLATES = HANDLER_TEMPLATES | AGENT_TEMPLATES
 ID = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
 def new(
-    template: Annotated[str, typer.Argument(help="handler: with the SDK; raw: without it.")],
+    template: Annotated[
+        str, typer.Argument(help="handler, tool or model: with the SDK; raw: a handler without it.")
+    ],
     name: Annotated[str, typer.Argument(help="Id of the plugin: a-z, 0-9 and '-'.")],
     folder: Annotated[Path | None, typer.Option(help="Where to write it. Default: ./NAME.")] = None,
 ) -> None:

@@ -206,18 +206,19 @@ async def test_answer() -> None:
 '''
 
 
-def _folder(code: str, main: str, test: str, dependency: str) -> dict[str, str]:
+def folder(code: str, main: str, test: str, dependency: str, manifest: str, readme: str) -> dict[str, str]:
+    """The files of a plugin, by path."""
     return {
         "pyproject.toml": PYPROJECT.replace("DEPENDENCY", dependency),
-        "README.md": README,
+        "README.md": readme,
         "PACKAGE/__init__.py": code,
         "PACKAGE/__main__.py": main,
-        "PACKAGE/jackfield-plugin.yaml": MANIFEST,
+        "PACKAGE/jackfield-plugin.yaml": manifest,
         "tests/test_plugin.py": test,
     }
 
 
 TEMPLATES = {
-    "handler": _folder(HANDLER, HANDLER_MAIN, HANDLER_TEST, "jackfield-sdk>=0.1,<0.2"),
-    "raw": _folder(RAW, RAW_MAIN, RAW_TEST, "jackfield-protos>=0.1,<0.2"),
+    "handler": folder(HANDLER, HANDLER_MAIN, HANDLER_TEST, "jackfield-sdk>=0.1,<0.2", MANIFEST, README),
+    "raw": folder(RAW, RAW_MAIN, RAW_TEST, "jackfield-protos>=0.1,<0.2", MANIFEST, README),
 }

@@ -83,6 +83,10 @@ class Calls:
         self._streams: dict[int, CallStream] = {}
         self._connected = False
 
+    def __len__(self) -> int:
+        """How many have not ended."""
+        return len(self._unary) + len(self._streams)
+
     async def unary(self, call: Outgoing) -> frame_pb2.CallEnd:
         """Makes one call and returns its end. Raises the JackfieldError that ended it."""
         work = current()

@@ -70,6 +70,10 @@ class Deliveries:
         self._emptied.set()
         self.draining = False
 
+    def __len__(self) -> int:
+        """How many the kernel has not confirmed as over."""
+        return len(self._leases)
+
     def deliver(self, delivery: frame_pb2.Delivery) -> None:
         """A new delivery from the kernel."""
         if delivery.observer:

@@ -23,6 +23,7 @@ from jackfield_sdk.link.deliveries import Deliveries, Lease
 from jackfield_sdk.link.heartbeat import Evidence, beat
 from jackfield_sdk.link.methods import Method
 from jackfield_sdk.link.outbox import Outbox
+from jackfield_sdk.link.pacing import Pace
 from jackfield_sdk.link.publishes import Publishes
 from jackfield_sdk.link.serving import Serving
 
@@ -101,6 +102,11 @@ class Link:
         """Queues a frame. Without a stream it is dropped: its owner sends it again after the next attach."""
         if self._outbox is not None:
             self._outbox.put(frame)
+
+    @property
+    def under_way(self) -> int:
+        """Deliveries, calls and publishes that are not finished."""
+        return len(self.deliveries) + len(self.serving) + len(self.calls) + len(self.publishes)
 
     @property
     def connected(self) -> bool:
@@ -244,8 +250,11 @@ class Link:
 
     async def _write(self, stream: Any, outbox: Outbox) -> None:
         try:
-            while (batch := await outbox.take()) is not None:
-                await stream.write(batch)
+            pace = Pace()
+            while await outbox.filled():
+                await pace.turn(self.under_way)
+                if (batch := outbox.take()) is not None:
+                    await stream.write(batch)
             await stream.done_writing()
         except asyncio.InvalidStateError:
             # grpc's word for "the stream ended before this write"; the reader says how.

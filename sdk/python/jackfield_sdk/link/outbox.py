@@ -46,15 +46,16 @@ class Outbox:
         self._idle.clear()
         self._filled.set()
 
-    async def take(self) -> frame_pb2.FrameBatch | None:
-        """The next batch, at least one frame; None when the outbox is closed."""
-        if not self._frames:
+    async def filled(self) -> bool:
+        """Waits until there is something to take; False when the outbox is closed."""
+        if not self._frames and not self._closed:
             self._idle.set()
             self._filled.clear()
-            if self._closed:
-                return None
             await self._filled.wait()
-        # Closing drops what is queued.
+        return not self._closed
+
+    def take(self) -> frame_pb2.FrameBatch | None:
+        """The next batch; None when there is none, because the outbox was closed meanwhile."""
         frames = self._frames
         if not frames:
             return None

@@ -27,6 +27,10 @@ class Publishes:
         self._attached = asyncio.Event()
         self.acknowledged = 0
 
+    def __len__(self) -> int:
+        """How many are not acknowledged."""
+        return len(self._waiting)
+
     async def publish(
         self, event: event_pb2.Event, dedup_key: str = "", checkpoint: bytes = b""
     ) -> asyncio.Future[None]:

@@ -36,6 +36,10 @@ class Serving:
         self._keys: dict[int, str] = {}
         self._leaving = False
 
+    def __len__(self) -> int:
+        """How many run."""
+        return len(self._calls)
+
     def opened(self, opened: frame_pb2.CallOpen) -> None:
         """A call arrived. Under a key that is known it joins the running one or is answered from its
         result."""

@@ -137,6 +137,10 @@ class PluginCall:
 
     async def _run(self) -> None:
         kernel = self._session.kernel
+        named = kernel.sessions.get(self.opened.target.plugin)
+        if named is not None:
+            # A plugin that is coming back is waited for, as the kernel does.
+            await named.attached.wait()
         provider = kernel.provider_of(self.opened)
         try:
             if provider is not None:

@@ -76,8 +76,9 @@ class Session:
         reader = asyncio.ensure_future(self._read(batches))
         self._stream = reader
         try:
-            while (batch := await self._outbox.take()) is not None:
-                yield batch
+            while await self._outbox.filled():
+                if (batch := self._outbox.take()) is not None:
+                    yield batch
         finally:
             reader.cancel()
             self._end()

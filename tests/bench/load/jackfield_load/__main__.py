@@ -36,8 +36,8 @@ class Load(Adapter):
         self.tasks: set[asyncio.Task[None]] = set()
 
     async def open_bot(self, bot: Bot) -> User:
-        task = asyncio.create_task(self.run(bot))
-        self.tasks.add(task)
+        if bot.name == "load":
+            self.tasks.add(asyncio.create_task(self.run(bot)))
         return User(id="load")
 
     async def close_bot(self, bot: Bot, reason: CloseReason) -> bytes | None:
@@ -85,9 +85,10 @@ class Load(Adapter):
         """Warm up, then every step."""
         count = int(str(self.config.get("count", 1000)))
         await self.busy(bot, 16, 200)
+        path = Path(str(self.config["results"]))
+        path.with_suffix(".warm").touch()
         steps = [int(step) for step in self.config.get("steps", [1, 64, 1000])]  # type: ignore[attr-defined]
         figures = [await self.busy(bot, lanes, count if lanes == 1 else count * 5) for lanes in steps]
-        path = Path(str(self.config["results"]))
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(figures))
         partial.rename(path)
