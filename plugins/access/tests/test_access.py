@@ -156,6 +156,8 @@ async def test_three_codes_wait_at_most(kernel: FakeKernel) -> None:
         for user in ("a", "b", "c"):
             code_in(await write(kernel, "hello", user))
         assert (await write(kernel, "hello", "d"))[0].startswith("Too many people wait")
+        for _ in range(3):
+            code_in(await command(kernel, "pair"))
         assert "Three codes wait" in await command(kernel, "pair")
 
 
