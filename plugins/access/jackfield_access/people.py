@@ -1,10 +1,11 @@
-"""Who was admitted or shut out by chat, in the plugin's keys: `people/<bot>/<user id>`."""
+"""Who was admitted or shut out by chat, in the plugin's keys: `people/<bot>/<user id>`, a hash for a long id."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import asdict, dataclass
-from urllib.parse import quote, unquote
+from dataclasses import asdict, dataclass, replace
+from urllib.parse import quote
 
 from jackfield_sdk import Kv
 
@@ -12,6 +13,7 @@ PREFIX = "people/"
 USER, ADMIN, BLOCKED = "user", "admin", "blocked"
 _PAGE = 1_000
 _LONGEST = 200
+_LONGEST_KEY = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,8 @@ class People:
         after = ""
         while page := await self._kv.list(PREFIX, after=after, limit=_PAGE):
             for entry in page:
-                bot, _, user = entry.key.removeprefix(PREFIX).partition("/")
-                values = json.loads(entry.value)
-                known[bot, unquote(user)] = Person(bot, unquote(user), **values)
+                person = Person(**json.loads(entry.value))
+                known[person.bot, person.user] = person
             after = page[-1].key
         self._known = known
 
@@ -62,9 +63,7 @@ class People:
 
     async def put(self, person: Person) -> None:
         """Decide."""
-        values = asdict(person)
-        del values["bot"], values["user"]
-        values["name"] = person.name[:_LONGEST]
+        values = asdict(replace(person, name=person.name[:_LONGEST]))
         await self._kv.put(_key(person.bot, person.user), json.dumps(values, ensure_ascii=False), now=True)
         self._known[person.bot, person.user] = person
 
@@ -75,4 +74,8 @@ class People:
 
 
 def _key(bot: str, user: str) -> str:
-    return f"{PREFIX}{bot}/{quote(user, safe='')}"
+    quoted = quote(user, safe="")
+    # A key has 512 bytes at most; ids are as long as a platform likes.
+    if len(quoted) > _LONGEST_KEY:
+        quoted = "~" + hashlib.sha256(user.encode()).hexdigest()
+    return f"{PREFIX}{bot}/{quoted}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from jackfield_sdk import ChatType, Context, Event, MessageReceived, User
 
 from jackfield_access.codes import ASK_AGAIN, Codes, Full, Locked, Pending, asked_key, looks_like_code
@@ -50,7 +52,11 @@ class Door:
         scope = f"{event.bot}/{sender.id}"
         known = self._people.find(event.bot, sender.id)
         if known is not None and known.by == f"code:{ctx.delivery_id}":
-            # Admitted by this very message, before a crash.
+            # Admitted by this very message, before a crash: the code must not stay for another.
+            with contextlib.suppress(Locked):
+                left = await self._codes.find(event.platform, event.text, scope, invitation=True)
+                if left is not None:
+                    await self._codes.used(left[0])
             await self._sets.push(event.bot)
             await ctx.reply(told(locale, "welcome"), key="welcome")
             return

@@ -231,6 +231,30 @@ async def test_decisions_outlive_the_plugin_and_are_pushed_again(kernel: FakeKer
         assert members(kernel, "admitted") == {"bot:odd:id/with%20signs"}
 
 
+async def test_a_crash_between_admission_and_end_leaves_no_code_behind(kernel: FakeKernel) -> None:
+    async with kernel.running(build()):
+        code = code_in(await command(kernel, "pair"))
+        (pending,) = [key for key in kernel.state.kv if key.startswith("codes/")]
+        kept = kernel.state.kv[pending]
+        first = await kernel.deliver(message(code, sender=User(id="bob")))
+        assert (await first.outcome).done
+        # As if the plugin had died before the code was removed.
+        kernel.state.kv[pending] = kept
+        again = await kernel.redeliver(first)
+        assert (await again.outcome).done
+        assert pending not in kernel.state.kv
+        assert members(kernel, "admitted") == {"bot:bob"}
+
+
+async def test_ids_may_be_long(kernel: FakeKernel) -> None:
+    user = "界" * 256
+    async with kernel.running(build()):
+        await command(kernel, f"allow {user}")
+    assert all(len(key.encode()) <= 512 for key in kernel.state.kv)
+    async with kernel.running(build()):
+        assert members(kernel, "admitted") == {f"bot:{user}"}
+
+
 def test_codes_use_the_whole_alphabet_and_nothing_else() -> None:
     codes = {code_of(b"k" * 32, str(number)) for number in range(2_000)}
     assert len(codes) == 2_000

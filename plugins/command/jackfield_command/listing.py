@@ -11,6 +11,8 @@ from jackfield.v1 import kernel_pb2
 from jackfield_sdk import wellknown
 
 _STOPPED = "STOPPED"
+OWN_PLUGIN = "command"
+"""Its commands are given, not read from its manifest, which lists them for menus."""
 SHORTEST_BEGINNING = 3
 """Letters after which the beginning of a name is enough."""
 INLINE, ALLOWED, REJECTED = "inline", "allowed", "rejected"
@@ -35,7 +37,7 @@ class Command:
     @property
     def full_name(self) -> str:
         """The name under which it is found whatever others there are."""
-        return f"{self.plugin or 'command'}:{self.name}"
+        return f"{self.plugin or OWN_PLUGIN}:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Listing:
         self._by_full_name = {command.full_name: command for command in self.by_name.values()}
         self.collisions: list[Collision] = []
         for plugin in sorted(catalog.plugins, key=lambda plugin: plugin.name):
-            if plugin.state != _STOPPED:
+            if plugin.state != _STOPPED and plugin.name != OWN_PLUGIN:
                 for command in _offered(plugin):
                     self._by_full_name.setdefault(command.full_name, command)
                     kept = self.by_name.setdefault(command.name, command)

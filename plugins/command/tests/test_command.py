@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from importlib import resources
 from typing import Any
 
 import pytest
+import yaml
 from jackfield.v1 import command_pb2, frame_pb2
 from jackfield_command.command import INVOKE, build
+from jackfield_command.request import OWN
 from jackfield_sdk import (
     Chat,
     GrantMissing,
@@ -267,6 +270,16 @@ async def test_own_commands_cannot_be_replaced(kernel: FakeKernel) -> None:
         for own in ("/whoami", "/help", "/status"):
             assert await answer(kernel, own)
     assert requests == []
+
+
+async def test_its_own_manifest_makes_no_second_commands(kernel: FakeKernel) -> None:
+    manifest = yaml.safe_load((resources.files("jackfield_command") / "jackfield-plugin.yaml").read_text())
+    own = kernel.state.catalog.plugins.add(name="command", state="ACTIVE")
+    own.manifest.CopyFrom(wellknown.struct_to_proto({"provides": manifest["provides"]}))
+    assert {one["name"] for one in manifest["provides"]["commands"]} == {one.name for one in OWN}
+    async with running(kernel):
+        assert "one name" not in await answer(kernel, "/status")
+        assert (await answer(kernel, "/help")).count("/whoami") == 1
 
 
 async def test_answers_in_chinese(kernel: FakeKernel) -> None:

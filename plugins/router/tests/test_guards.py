@@ -11,7 +11,7 @@ from jackfield_sdk import InvalidArgument
 from .conftest import ADAPTER, DEFAULTS, GUARDS, HANDLER, House
 
 CONFIG: dict[str, Any] = {"default_rules": DEFAULTS, "guard_rules": GUARDS}
-GUARD_IDS = ["access-denied", "access", "access-mention", "commands-admin"]
+GUARD_IDS = ["access-denied", "access", "access-groups", "access-mention", "commands-admin"]
 
 
 def guarded(house: House) -> House:
@@ -27,10 +27,11 @@ async def test_a_bot_that_was_added_is_guarded_and_one_that_came_along_is_not(st
     async with guarded(stopped).run(CONFIG):
         assert stopped.ids("web") == ["commands", "echo"]
         assert stopped.ids("mine") == [*GUARD_IDS, "commands", "echo"]
-    denied, stranger, *_ = stopped.kernel.state.routes["mine"].rules
+    denied, stranger, group, *_ = stopped.kernel.state.routes["mine"].rules
     assert list(denied.match.sender_sets) == ["access/mine/denied"]
     assert list(stranger.match.not_sender_sets) == ["access/mine/admitted"]
-    assert list(stranger.match.not_chat_sets) == ["access/mine/rooms"]
+    assert list(stranger.match.not_chat_sets) == []
+    assert list(group.match.not_chat_sets) == ["access/mine/rooms"]
     assert stranger.match.from_bots
     assert (stranger.event, stranger.priority) == ("*", 2**31 - 1)
 
@@ -44,7 +45,7 @@ async def test_without_access_nothing_changes(stopped: House) -> None:
 async def test_an_adapter_opens_no_bot_of_another(stopped: House) -> None:
     guarded(stopped).plugin("red", {"provides": {**ADAPTER["provides"], "default_bots": [{"name": "mine"}]}})
     async with stopped.run(CONFIG):
-        assert stopped.ids("mine")[:4] == GUARD_IDS
+        assert stopped.ids("mine")[:5] == GUARD_IDS
 
 
 async def test_default_rules_of_ones_own_keep_the_guards(stopped: House) -> None:
