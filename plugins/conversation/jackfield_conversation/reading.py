@@ -57,7 +57,8 @@ def history(db: sqlite3.Connection, n: int, most: int, tokens: int, before_turn:
     for row in rows:
         size += len(row["body"]) + 16
         spent += row["tokens"]
-        if len(taken) == most or size > MAX_BYTES or (tokens and spent > tokens):
+        # One turn alone always fits into a frame, however large it is.
+        if len(taken) == most or (taken and size > MAX_BYTES) or (tokens and spent > tokens):
             has_more = True
             break
         taken.append(turn_of(row))

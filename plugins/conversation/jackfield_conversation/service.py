@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from typing import Any
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from jackfield.v1 import conversation_pb2, conversation_pb2_grpc, entity_pb2, model_pb2
 from jackfield_sdk import ContentTooLarge, InvalidArgument, convert, jackfield_context
 
@@ -22,6 +23,8 @@ MAX_TURNS = 100
 MAX_BYTES = 256 * 1024
 MAX_ID = 256
 MAX_TITLE = 100
+LAST_SECOND = 253_402_300_800
+"""Where the year 10000 begins, in seconds since 1970."""
 _REASONS = (pb.END_REASON_RESET, pb.END_REASON_EXPIRED, pb.END_REASON_COMPRESSED, pb.END_REASON_REPLACED)
 
 
@@ -83,8 +86,8 @@ class ConversationService(conversation_pb2_grpc.ConversationServicer):
                 chat_key=_chat_key(request.chat) if request.HasField("chat") else "",
                 conversation=number,
                 role=request.role,
-                since=micros_of(request.since),
-                until=micros_of(request.until),
+                since=_moment("since", request.since),
+                until=_moment("until", request.until),
             )
             return reading.search(db, request.query, wanted, most, database.parts_of_words)
 
@@ -96,7 +99,7 @@ class ConversationService(conversation_pb2_grpc.ConversationServicer):
                 conversation=record_of(hit.conversation), turn=turn_of(hit.turn), excerpt=hit.excerpt
             )
             size += one.ByteSize()
-            if size > MAX_BYTES:
+            if size > MAX_BYTES and response.hits:
                 # A frame takes no more: the best come, the rest is for a narrower search.
                 break
             response.hits.append(one)
@@ -111,7 +114,8 @@ class ConversationService(conversation_pb2_grpc.ConversationServicer):
             raise _wrong("reason", f"{reason} is unknown")
         _check_turns(request.turns)
         place = _place(context, request.user_id)
-        key = jackfield_context(context).idempotency_key
+        own = jackfield_context(context).idempotency_key
+        key = f"call/{own}" if own else ""
         begun = await self._store.reset(place, reason, request.turns, key)
         response = pb.ResetConversationResponse(conversation=record_of(begun.current))
         if begun.archived is not None:
@@ -233,8 +237,16 @@ def _check_turns(turns: Iterable[pb.ConversationTurn]) -> None:
             raise _wrong(f"{field}.id", f"it has {len(turn.id)} characters, 1-{MAX_ID} are right")
         if turn.message.role not in (1, 2, 3, 4):
             raise _wrong(f"{field}.message.role", "it is not set or unknown")
+        if turn.HasField("time"):
+            _moment(f"{field}.time", turn.time)
         if turn.message.role == model_pb2.MODEL_ROLE_TOOL and not turn.message.tool_call_id:
             raise _wrong(f"{field}.message.tool_call_id", "a tool's turn says which call it answers")
+
+
+def _moment(field: str, time: Timestamp) -> int:
+    if not 0 <= time.seconds < LAST_SECOND or not 0 <= time.nanos < 1_000_000_000:
+        raise _wrong(field, "it is no time between 1970 and 9999")
+    return micros_of(time)
 
 
 def _bounded(field: str, value: int, default: int, most: int) -> int:

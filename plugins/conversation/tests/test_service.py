@@ -92,6 +92,12 @@ async def test_large_turns_come_in_pages_of_a_frame(scene: Scene) -> None:
     assert (len(found.turns), found.has_more) == (2, True)
     with pytest.raises(ContentTooLarge):
         await scene.call("AppendTurns", conversation_id=conversation.id, turns=[turn("x" * 300_000, "z")])
+    largest = turn("", "largest")
+    largest.message.content.segments[0].text.text = "y" * (256 * 1024 - largest.ByteSize() - 20)
+    await scene.call("AppendTurns", conversation_id=conversation.id, turns=[largest])
+    found = await scene.call("GetHistory", conversation_id=conversation.id)
+    assert [one.id for one in found.turns] == ["largest"]
+    assert len((await scene.call("SearchTurns", query="y" * 300)).hits) == 1
 
 
 async def test_reset_archives_and_a_repeat_under_its_key_does_nothing(scene: Scene) -> None:
@@ -250,6 +256,12 @@ async def test_what_is_deleted_is_found_no_more(scene: Scene) -> None:
         await scene.history(conversation.id)
 
 
+def dated(seconds: int) -> pb.ConversationTurn:
+    one = turn("x", "x")
+    one.time.seconds = seconds
+    return one
+
+
 @pytest.mark.parametrize(
     ("method", "fields", "field"),
     [
@@ -257,6 +269,8 @@ async def test_what_is_deleted_is_found_no_more(scene: Scene) -> None:
         ("AppendTurns", {"turns": [turn("x", "")]}, "turns[0].id"),
         ("AppendTurns", {"turns": [turn("x", "x", role=0)]}, "turns[0].message.role"),
         ("AppendTurns", {"turns": [turn("x", str(n)) for n in range(101)]}, "turns"),
+        ("AppendTurns", {"turns": [dated(1 << 40)]}, "turns[0].time"),
+        ("AppendTurns", {"turns": [dated(-1)]}, "turns[0].time"),
         ("GetHistory", {"max_turns": 501}, "max_turns"),
         ("SearchTurns", {"query": "x", "max_hits": 101}, "max_hits"),
     ],
