@@ -190,6 +190,13 @@ class View:
         for reason in self.routes.waiting_reasons() if figures.waiting else ():
             remedy = "Install a router plugin, declare `routes` in jackfield.yaml, or push the set."
             found.append(problem("UNAVAILABLE", f"events wait: {reason}", remedy=remedy))
+        for name in sorted(self.bus.shares.paused):
+            held = self.bus.shares.held[name]
+            text = (
+                f"bot {name} is pushed back: {held.events} of its events ({held.bytes} bytes) are not settled"
+            )
+            remedy = "See which handler does not keep up: `jackfield top`. The bot goes on by itself; `limits.open_events` is the bound."
+            found.append(problem("OVERLOADED", text, remedy=remedy, bot=name))
         handlers = {queue.handler for queue in self.bus.turns.queues.values() if queue.lanes}
         for handler in sorted(handlers - self.registry.names()):
             remedy = "Install it, or change the rule: `jackfield route list`."

@@ -1119,6 +1119,7 @@ class Credit(google.protobuf.message.Message):
     PUBLISHES_FIELD_NUMBER: builtins.int
     CALL_ID_FIELD_NUMBER: builtins.int
     CALL_MESSAGES_FIELD_NUMBER: builtins.int
+    PAUSED_FIELD_NUMBER: builtins.int
     deliveries: builtins.int
     """Deliveries leased and not settled. Default 64."""
     bypass_deliveries: builtins.int
@@ -1133,6 +1134,10 @@ class Credit(google.protobuf.message.Message):
     """With `call_messages`: the streaming call meant."""
     call_messages: builtins.int
     """So many more messages may be sent on the call. Each direction starts with 32."""
+    @property
+    def paused(self) -> Global___PausedBots:
+        """K>P only: the bots whose publishes have to wait, all of them each time; absent: as before."""
+
     def __init__(
         self,
         *,
@@ -1143,9 +1148,10 @@ class Credit(google.protobuf.message.Message):
         publishes: builtins.int | None = ...,
         call_id: builtins.int = ...,
         call_messages: builtins.int = ...,
+        paused: Global___PausedBots | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_bypass_deliveries", b"_bypass_deliveries", "_bytes", b"_bytes", "_calls", b"_calls", "_deliveries", b"_deliveries", "_publishes", b"_publishes", "bypass_deliveries", b"bypass_deliveries", "bytes", b"bytes", "calls", b"calls", "deliveries", b"deliveries", "publishes", b"publishes"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_bypass_deliveries", b"_bypass_deliveries", "_bytes", b"_bytes", "_calls", b"_calls", "_deliveries", b"_deliveries", "_publishes", b"_publishes", "bypass_deliveries", b"bypass_deliveries", "bytes", b"bytes", "call_id", b"call_id", "call_messages", b"call_messages", "calls", b"calls", "deliveries", b"deliveries", "publishes", b"publishes"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_bypass_deliveries", b"_bypass_deliveries", "_bytes", b"_bytes", "_calls", b"_calls", "_deliveries", b"_deliveries", "_publishes", b"_publishes", "bypass_deliveries", b"bypass_deliveries", "bytes", b"bytes", "calls", b"calls", "deliveries", b"deliveries", "paused", b"paused", "publishes", b"publishes"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_bypass_deliveries", b"_bypass_deliveries", "_bytes", b"_bytes", "_calls", b"_calls", "_deliveries", b"_deliveries", "_publishes", b"_publishes", "bypass_deliveries", b"bypass_deliveries", "bytes", b"bytes", "call_id", b"call_id", "call_messages", b"call_messages", "calls", b"calls", "deliveries", b"deliveries", "paused", b"paused", "publishes", b"publishes"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_bypass_deliveries", b"_bypass_deliveries"]) -> typing.Literal["bypass_deliveries"] | None: ...
     @typing.overload
@@ -1158,6 +1164,29 @@ class Credit(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_publishes", b"_publishes"]) -> typing.Literal["publishes"] | None: ...
 
 Global___Credit: typing_extensions.TypeAlias = Credit
+
+@typing.final
+class PausedBots(google.protobuf.message.Message):
+    """Bots with more open events than their share of what the kernel holds. The adapter keeps reading what its platform would forget and
+    spools it; where the platform waits, it waits with it. Publishes that were on their way are taken; a bot that goes on for
+    thousands of events is refused with OVERLOADED.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BOTS_FIELD_NUMBER: builtins.int
+    @property
+    def bots(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Their names; empty: none has to wait any more."""
+
+    def __init__(
+        self,
+        *,
+        bots: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["bots", b"bots"]) -> None: ...
+
+Global___PausedBots: typing_extensions.TypeAlias = PausedBots
 
 @typing.final
 class Config(google.protobuf.message.Message):
