@@ -38,7 +38,7 @@ RULES = [
 
 
 @contextlib.asynccontextmanager
-async def house(folder: Path) -> AsyncIterator[tuple[Installation, OneBotClient]]:
+async def house(folder: Path, *, admins: bool = True) -> AsyncIterator[tuple[Installation, OneBotClient]]:
     """The default set with a bot that the operator added, and a handler that remembers."""
     installation = Installation(folder)
     place = folder / "probe"
@@ -59,7 +59,7 @@ async def house(folder: Path) -> AsyncIterator[tuple[Installation, OneBotClient]
     config["plugins"] |= {
         "probe": {"directory": str(place), "launcher": "process"},
         "router": {"config": {"default_rules": RULES}},
-        "access": {"config": {"bots": {"friends": {"admins": [str(ADMIN)]}}}},
+        "access": {"config": {"bots": {"friends": {"admins": [str(ADMIN)] if admins else []}}}},
     }
     path.write_text(json.dumps(config))
     await installation.run()
@@ -120,6 +120,13 @@ async def test_a_stranger_is_denied_paired_and_revoked(tmp_path: Path) -> None:
         await settled(installation)
         assert not {"heard: after all"} & set(client.replies)
         assert not [reply for reply in client.replies if reply.startswith("Bot:")]
+
+
+async def test_the_operator_sees_a_bot_that_admits_nobody(tmp_path: Path) -> None:
+    async with house(tmp_path, admins=False) as (installation, client):
+        assert "code is" in await told(client, "hello", ADMIN)
+        problems = (await installation.ask("status"))["problems"]
+        assert [one["message"] for one in problems] == ["access: bot friends admits nobody yet"]
 
 
 async def test_while_access_is_away_nobody_new_comes_in(tmp_path: Path) -> None:

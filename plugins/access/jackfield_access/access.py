@@ -49,7 +49,7 @@ class Access:
         request = kernel_pb2.GetCatalogRequest()
         catalog = await self.plugin.kernel("GetCatalog", request, kernel_pb2.GetCatalogResponse)
         await self.sets.push_all((bot.name for bot in catalog.bots), again=again)
-        self.sets.warn(added_bots(catalog))
+        self.sets.guard(added_bots(catalog))
 
     async def follow(self) -> None:
         """Every note of the kernel brings the sets up to date, for ever; a new watch pushes them all again."""

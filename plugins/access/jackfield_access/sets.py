@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Iterable
 
 from jackfield.v1 import kernel_pb2, router_pb2
-from jackfield_sdk import PluginContext
+from jackfield_sdk import JackfieldError, PluginContext
 
 from jackfield_access.people import ADMIN, BLOCKED, People, Person
 from jackfield_access.settings import EVERYONE, BotSettings, of_bot
@@ -29,6 +29,7 @@ class Sets:
         self._pushed: dict[str, str] = {}
         self._lock = asyncio.Lock()
         self._warned: set[str] = set()
+        self._guarded: list[str] = []
 
     async def push_all(self, bots: Iterable[str], *, again: bool = False) -> None:
         """The sets of all bots; with `again` also those that did not change."""
@@ -45,20 +46,34 @@ class Sets:
             members = members_of(bot, settings, decided)
             for name, ids in members.items():
                 await self._push_set(f"access/{bot}/{name}", sorted(ids))
+        self._warn()
 
-    def warn(self, bots: Iterable[str]) -> None:
-        """Say once of each bot that admits nobody what to do about it."""
-        for bot in bots:
+    def guard(self, bots: Iterable[str]) -> None:
+        """These bots stand behind the sets: the operator is told of each that admits nobody."""
+        self._guarded = list(bots)
+        self._warn()
+
+    def _warn(self) -> None:
+        """Tell the operator of each bot that admits nobody, and what to do about it."""
+        closed = []
+        for bot in self._guarded:
             settings = of_bot(self._plugin.config, bot)
             if settings.admits_somebody or any(one.tier != BLOCKED for one in self._people.of_bot(bot)):
-                self._warned.discard(bot)
-            elif bot not in self._warned:
-                self._warned.add(bot)
-                self._plugin.log.warning(
-                    "bot %s admits nobody yet: set plugins.access.config.bots.%s.admins to your id there",
-                    bot,
-                    bot,
+                continue
+            closed.append(
+                JackfieldError(
+                    f"bot {bot} admits nobody yet",
+                    reason="NOT_CONFIGURED",
+                    remedy=f"Put your id there into plugins.access.config.bots.{bot}.admins; kernel/docs/access.md tells more.",
+                    metadata={"bot": bot},
                 )
+            )
+        bots_closed = {error.metadata["bot"] for error in closed}
+        if bots_closed != self._warned:
+            self._warned = bots_closed
+            for error in closed:
+                self._plugin.log.warning("%s", error)
+            self._plugin.warn(closed)
 
     async def _push_set(self, name: str, members: list[str]) -> None:
         digest = hashlib.sha256("\0".join(members).encode()).hexdigest()[:12]

@@ -64,6 +64,17 @@ async def test_nobody_is_admitted_to_begin_with(kernel: FakeKernel) -> None:
         assert members(kernel, "free") == {"*"}
 
 
+async def test_the_operator_is_told_of_a_bot_that_admits_nobody(kernel: FakeKernel) -> None:
+    async with kernel.running(build()) as running:
+        (warning,) = running.session.report.warnings
+        assert (warning.reason, warning.message) == ("NOT_CONFIGURED", "bot bot admits nobody yet")
+        assert "plugins.access.config.bots.bot.admins" in warning.remedy
+        await command(kernel, "allow 7")
+        async with asyncio.timeout(10):
+            while running.session.report.warnings:
+                await asyncio.sleep(0.01)
+
+
 async def test_the_configuration_admits(kernel: FakeKernel) -> None:
     settings = {
         "allow": ["7", " 8 "],

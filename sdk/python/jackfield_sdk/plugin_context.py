@@ -108,6 +108,15 @@ class PluginContext(Caller):
         self._reported.reason.CopyFrom(error_to_proto(error))
         self.report()
 
+    def warn(self, warnings: Iterable[JackfieldError]) -> None:
+        """What the operator should know although the plugin works, in place of what was said before; nothing takes it back.
+
+        `jackfield status` shows at most 20, each with its remedy.
+        """
+        del self._reported.warnings[:]
+        self._reported.warnings.extend(error_to_proto(warning) for warning in warnings)
+        self.report()
+
     def report_bot(
         self,
         bot: str,

@@ -1319,6 +1319,7 @@ class Report(google.protobuf.message.Message):
     REASON_FIELD_NUMBER: builtins.int
     ADDRESSES_FIELD_NUMBER: builtins.int
     BOTS_FIELD_NUMBER: builtins.int
+    WARNINGS_FIELD_NUMBER: builtins.int
     readiness: Global___Readiness.ValueType
     """Whether the plugin can do its work. The first report with READY makes it ACTIVE."""
     @property
@@ -1333,6 +1334,12 @@ class Report(google.protobuf.message.Message):
     def bots(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___BotReport]:
         """Bots whose state changed."""
 
+    @property
+    def warnings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[jackfield.v1.error_pb2.Error]:
+        """What the operator should know although the plugin works, such as a bot that admits nobody; at most 20 are shown. Replaces the
+        earlier list where `readiness` is set.
+        """
+
     def __init__(
         self,
         *,
@@ -1340,9 +1347,10 @@ class Report(google.protobuf.message.Message):
         reason: jackfield.v1.error_pb2.Error | None = ...,
         addresses: collections.abc.Iterable[Global___Address] | None = ...,
         bots: collections.abc.Iterable[Global___BotReport] | None = ...,
+        warnings: collections.abc.Iterable[jackfield.v1.error_pb2.Error] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["reason", b"reason"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["addresses", b"addresses", "bots", b"bots", "readiness", b"readiness", "reason", b"reason"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["addresses", b"addresses", "bots", b"bots", "readiness", b"readiness", "reason", b"reason", "warnings", b"warnings"]) -> None: ...
 
 Global___Report: typing_extensions.TypeAlias = Report
 
