@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,10 @@ from jackfield_sdk.adapter_types import Address, BotState
 from jackfield_sdk.calling import Caller, logger_for
 from jackfield_sdk.entity import User
 from jackfield_sdk.errors import JackfieldError, Unavailable, error_to_proto
+from jackfield_sdk.event import Event
+from jackfield_sdk.identifiers import event_id
 from jackfield_sdk.kv import Kv
+from jackfield_sdk.payload import CustomEvent
 
 if TYPE_CHECKING:
     from jackfield_sdk.link.link import Link
@@ -71,6 +75,22 @@ class PluginContext(Caller):
         """How long the kernel was not heard. 0 while the connection stands."""
         return self._link.silence
 
+    async def publish(
+        self, type: str, data: dict[str, Any] | None = None, *, subject: str = "", dedup_key: str = ""
+    ) -> str:
+        """Publishes an event of the plugin's own, about no bot; returns its id when it is durable.
+
+        A name without a dot becomes `<plugin id>.<name>`. The same `dedup_key` again is accepted and dropped.
+        Observers see it, and rules of a table for all bots. Raises InvalidArgument for another's type.
+        """
+        name = type if "." in type else f"{self.name}.{type}"
+        event = Event(
+            id=event_id(), type=name, time=datetime.now(UTC), subject=subject, payload=CustomEvent(data or {})
+        )
+        durable = await self._link.publishes.publish(convert.event_to_proto(event), dedup_key)
+        await durable
+        return event.id
+
     def ready(self, addresses: Iterable[tuple[str, str] | tuple[str, str, str]] | None = None) -> None:
         """The plugin can do its work. `addresses` as (label, url) or (label, url, bot) are shown to the operator."""
         self._reported.readiness = frame_pb2.READINESS_READY
@@ -86,6 +106,15 @@ class PluginContext(Caller):
         error = reason if isinstance(reason, JackfieldError) else Unavailable(reason, remedy=remedy)
         self._reported.readiness = frame_pb2.READINESS_NOT_READY
         self._reported.reason.CopyFrom(error_to_proto(error))
+        self.report()
+
+    def warn(self, warnings: Iterable[JackfieldError]) -> None:
+        """What the operator should know although the plugin works, in place of what was said before; nothing takes it back.
+
+        `jackfield status` shows at most 20, each with its remedy.
+        """
+        del self._reported.warnings[:]
+        self._reported.warnings.extend(error_to_proto(warning) for warning in warnings)
         self.report()
 
     def report_bot(
