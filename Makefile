@@ -12,7 +12,7 @@ TYPED := kernel/jackfield_kernel sdk/python/jackfield_sdk $(wildcard plugins/*/j
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CONSTRAINTS := .ci/constraints.txt
 
-.PHONY: help run test test-fast check lint types contracts generate docs bench chaos fuzz clean uninstall
+.PHONY: help run test test-fast check lint types contracts generate docs conformance bench chaos fuzz clean uninstall
 
 help:
 	@echo "make run        install everything into $(VENV) and start the kernel with the default plugins"
@@ -21,6 +21,7 @@ help:
 	@echo "make check      ruff, mypy, import rules, buf"
 	@echo "make generate   the Python code of the contracts"
 	@echo "make docs       the generated pages"
+	@echo "make conformance  every adapter against its local platform; writes the support matrix"
 	@echo "make bench      benchmarks: a table and JSON"
 	@echo "make chaos      every process killed at every step under load: the kill matrix (about 15 minutes)"
 	@echo "make fuzz       the property test of the bus with 30,000 random plays"
@@ -83,6 +84,17 @@ generate: $(GENERATE)/installed
 
 docs: $(VENV)/installed
 	$(BIN)/python -m jackfield_kernel.cli.reference kernel/docs
+
+# A failed adapter does not keep the others from running; the matrix shows it, and make fails.
+CONFORMANCE := .cache/conformance
+conformance: $(VENV)/dev
+	@rm -rf $(CONFORMANCE) && mkdir -p $(CONFORMANCE)
+	@failed=; for folder in $(wildcard adapters-plugins/*); do name=$$(basename $$folder); \
+	  $(BIN)/jackfield conformance adapter --plugin $$folder --server tests.platforms.$$name.fixture:create \
+	    --out $(CONFORMANCE) >$(CONFORMANCE).$$name.log 2>&1 || { failed="$$failed $$name"; grep -v '^pass' $(CONFORMANCE).$$name.log; }; \
+	  grep -h ' pass, ' $(CONFORMANCE).$$name.log; rm -f $(CONFORMANCE).$$name.log; \
+	done; $(BIN)/jackfield conformance matrix $(CONFORMANCE) --page sdk/docs/support-matrix.md && \
+	  test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
 bench: $(VENV)/dev
 	$(BIN)/python -m tests.bench

@@ -184,6 +184,7 @@ class Kernel:
             tracing, decider = traced(place.environ, routes, __version__)
             bus = Bus(journal, decider, clock, Turns(info.boot))
             bus.limits.lane_waiting = settings.limits.lane_ready
+            bus.shares.events, bus.shares.size = settings.limits.open_events, settings.limits.open_bytes
             bus.limits.dead_kept = settings.journal.dead_letters
             bus.on_written = kv.written
             observers = Observers(driver, journal, last=info.last_sequence)

@@ -105,6 +105,10 @@ async def test_the_web_chat_is_answered_by_the_agent(tmp_path: Path) -> None:
         await browser.heard("approval was denied")
         await browser.say("/stop")
         await browser.heard("Nothing is being written here.")
+        await installation.command("plugin", "disable", "agent")
+        await browser.say("nobody thinks about this")
+        assert (await browser.heard("nobody thinks"))["content"] == "nobody thinks about this"
+        await installation.command("plugin", "enable", "agent")
         status = await installation.ask("status")
         openai = next(one for one in status["plugins"] if one["name"] == "model-openai")
         assert (openai["state"], openai["reason"]["reason"]) == ("STOPPED", "NOT_CONFIGURED")

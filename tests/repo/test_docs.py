@@ -9,7 +9,7 @@ import pytest
 from jackfield.v1 import admin_pb2, event_pb2
 from jackfield_kernel.cli.main import OWN_VERBS
 from jackfield_kernel.cli.reference import commands
-from jackfield_kernel.config import Settings
+from jackfield_kernel.config import Settings, model
 from jackfield_sdk.payload import EVENT_TYPES
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel
@@ -96,6 +96,25 @@ def test_every_event_stands_on_the_page_of_events() -> None:
         for path in source
         for name in re.findall(r'(?:_tell|kernel_event)\([^)]*?"([a-z_]+)"', path.read_text())
     }
-    assert told == {"plugin_parked", "bot_failed", "journal_stuck", "dead_letter"}
+    assert told == {
+        "plugin_parked",
+        "bot_failed",
+        "journal_stuck",
+        "dead_letter",
+        "lane_full",
+        "bot_pushed_back",
+    }
     for name in told:
         assert f"| `kernel.{name}` |" in text
+
+
+def test_every_key_of_the_configuration_is_read_somewhere() -> None:
+    """A bound that nothing enforces is worse than none: somebody relies on it."""
+    code = "\n".join(
+        path.read_text()
+        for path in (ROOT / "kernel" / "jackfield_kernel").rglob("*.py")
+        if "config" not in path.relative_to(ROOT).parts
+    )
+    for section in (model.KernelLimits, model.Journal, model.Blobs, model.Log, model.Metrics, model.Secrets):
+        for key in section.model_fields:
+            assert re.search(rf"\.{key}\b", code), f"{section.__name__}.{key} is read nowhere"

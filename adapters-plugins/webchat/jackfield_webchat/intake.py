@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 
 from jackfield_sdk import (
@@ -74,7 +75,8 @@ class Intake:
         seq = await self._history.run(History.reserve, room)
         mentioned = any(mention.user_id == bot.name for mention in message.all(Mention))
         payload = MessageReceived(message_id=message_id, message=message, mentions_bot=mentioned)
-        await bot.publish(self._event(connection, payload), dedup_key=f"{_scope(room)}{message_id}")
+        event = self._event(connection, payload, frame)
+        await bot.publish(event, dedup_key=f"{_scope(room)}{message_id}")
         shown, _ = chain_of(message, {})
         entry, new = await self._history.run(
             History.add,
@@ -112,7 +114,7 @@ class Intake:
             message_id=message_id,
         )
         key = f"{_scope(connection.room)}{interaction_id}"
-        await bot.publish(self._event(connection, payload), dedup_key=key)
+        await bot.publish(self._event(connection, payload, frame), dedup_key=key)
         connection.send(frames.ack(frame.id, message_id))
 
     async def _resume(self, connection: Connection, frame: ClientFrame) -> None:
@@ -122,12 +124,15 @@ class Intake:
         shown = [frames.shown(entry, connection.id) for entry in entries]
         connection.send(*shown, frames.resumed(len(shown)))
 
-    def _event(self, connection: Connection, payload: MessageReceived | InteractionReceived) -> Event:
+    def _event(
+        self, connection: Connection, payload: MessageReceived | InteractionReceived, frame: ClientFrame
+    ) -> Event:
         return Event(
             payload=payload,
             chat=chat_of(connection.room),
             sender=User(id=connection.user, nickname=connection.nickname),
             platform_event_id=payload.message_id,
+            raw_json=json.dumps(frame.body, ensure_ascii=False).encode("utf-8", "replace"),
         )
 
 

@@ -47,6 +47,12 @@ class Webhook(Adapter):
         await self._http.close()
 
     async def open_bot(self, bot: Bot) -> User:
+        if not bot.config.get("secret"):
+            raise InvalidArgument(
+                f"the bot {bot.name} has no secret",
+                remedy="Set `secret` of the bot (WEBHOOK_SECRET), at least 16 characters.",
+                metadata={"field": "secret"},
+            )
         bot.connection = Poster(bot, self._http, self._now)
         return User(id=bot.name, nickname=bot.name, is_bot=True)
 

@@ -45,13 +45,25 @@ async def message_json(bot: Bot, message: Message) -> dict[str, Any]:
     for segment in message:
         proto = convert.message_to_proto(Message(segment)).segments[0]
         shown = MessageToDict(proto, preserving_proto_field_name=True)
-        media = getattr(segment, "media", None)
-        if isinstance(media, Media) and media.blob_id:
-            name = next(iter(shown))
-            shown[name]["data"] = base64.b64encode(await _bytes(bot, media)).decode()
-            del shown[name]["media"]["blob_id"]
+        await _carry(bot, shown)
         segments.append(shown)
     return {"text": message.text, "segments": segments}
+
+
+async def _carry(bot: Bot, shown: Any) -> None:
+    """Puts bytes in the place of the kernel's handles, wherever they stand: in bundles and as covers too."""
+    if isinstance(shown, list):
+        for one in shown:
+            await _carry(bot, one)
+    elif isinstance(shown, dict):
+        media = shown.get("media")
+        # The bytes of a segment stand beside its media, those of a cover inside.
+        handle = media if isinstance(media, dict) else shown
+        if blob_id := handle.pop("blob_id", ""):
+            data = await _bytes(bot, Media(blob_id=blob_id, size=int(handle.get("size", 0))))
+            shown["data"] = base64.b64encode(data).decode()
+        for inner in list(shown.values()):
+            await _carry(bot, inner)
 
 
 async def _bytes(bot: Bot, media: Media) -> bytes:

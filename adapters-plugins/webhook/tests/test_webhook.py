@@ -15,6 +15,8 @@ from jackfield_sdk import (
     AuthExpired,
     Chat,
     ContentTooLarge,
+    Forward,
+    ForwardNode,
     Image,
     InteractionKind,
     InvalidArgument,
@@ -28,6 +30,7 @@ from jackfield_sdk import (
     Target,
     Text,
     Unavailable,
+    Video,
 )
 from jackfield_sdk.ingress import HANDLE
 from jackfield_sdk.testing import FakeKernel
@@ -237,6 +240,13 @@ async def test_files_travel_in_base64_up_to_their_limit() -> None:
         (shown,) = receiver.taken[0]["segments"]
         assert shown["image"]["data"] == "cG5n"
         assert "blob_id" not in shown["image"]["media"]
+        bundle = Forward(nodes=(ForwardNode(message=Message(Image(media))),))
+        film = Video(Media(url="https://h/v"), cover=media)
+        await kernel.call("b", "SendMessage", chat=CHAT, message=Message(bundle, film))
+        inner, film_shown = receiver.taken[1]["segments"]
+        assert inner["forward"]["nodes"][0]["message"]["segments"][0]["image"]["data"] == "cG5n"
+        assert film_shown["video"]["cover"]["data"] == "cG5n"
+        assert "blob_id" not in json.dumps(receiver.taken)
         big = Media(blob_id="sha256-1", size=2 << 20)
         with pytest.raises(ContentTooLarge):
             await kernel.call("b", "SendMessage", chat=CHAT, message=Message(Image(big)))

@@ -181,6 +181,12 @@ class View:
                 error.message = f"plugin {snapshot.name} is {snapshot.state}: {error.message}"
                 error.remedy = error.remedy or f"jackfield plugin logs {snapshot.name}"
                 found.append(error)
+            session = self.hub.sessions.serving(snapshot.name)
+            for warning in session.warnings if session is not None else ():
+                error = error_pb2.Error()
+                error.CopyFrom(warning)
+                error.message = f"{snapshot.name}: {warning.message}"
+                found.append(error)
         for name, bot in sorted(self.bots.bots.items()):
             if bot.state == frame_pb2.BOT_STATE_FAILED and bot.reason is not None:
                 error = error_pb2.Error()
@@ -190,6 +196,13 @@ class View:
         for reason in self.routes.waiting_reasons() if figures.waiting else ():
             remedy = "Install a router plugin, declare `routes` in jackfield.yaml, or push the set."
             found.append(problem("UNAVAILABLE", f"events wait: {reason}", remedy=remedy))
+        for name in sorted(self.bus.shares.paused):
+            held = self.bus.shares.held[name]
+            text = (
+                f"bot {name} is pushed back: {held.events} of its events ({held.bytes} bytes) are not settled"
+            )
+            remedy = "See which handler does not keep up: `jackfield top`. The bot goes on by itself; `limits.open_events` is the bound."
+            found.append(problem("OVERLOADED", text, remedy=remedy, bot=name))
         handlers = {queue.handler for queue in self.bus.turns.queues.values() if queue.lanes}
         for handler in sorted(handlers - self.registry.names()):
             remedy = "Install it, or change the rule: `jackfield route list`."

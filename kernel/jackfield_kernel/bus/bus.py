@@ -22,6 +22,7 @@ from .interrupts import Interrupts
 from .limits import Counters, Limits
 from .model import Delivery, Recorded, Run, State
 from .resume import resume
+from .shares import OpenRuns, Shares
 from .sink import Sink
 from .turns import Turns
 from .waiting import WaitingRoom
@@ -53,11 +54,13 @@ class Bus:
         self.turns = turns
         self.counters = Counters()
         self.limits = limits or Limits()
-        self.runs: dict[str, Run] = {}
+        self.shares = Shares()
+        self.runs = OpenRuns(self.shares)
         self.waiting = WaitingRoom(routes, self._route_later, self.start)
         self.busy = BusyLanes(self)
         self.interrupts = Interrupts(self)
         self.on_accepted: Callable[[int, event_pb2.Event], None] = lambda sequence, event: None
+        self.on_full: Callable[[Delivery], None] = lambda delivery: None
         self.on_duplicate: Callable[[str], None] = lambda claim: None
         self.on_written: Callable[[str, Sequence[frame_pb2.KvWrite], int], None] = (
             lambda plugin, writes, version: None
@@ -120,7 +123,7 @@ class Bus:
     def _begin(self, run: Run, decision: Decision | None) -> None:
         self.counters.accepted += 1
         self.on_accepted(run.sequence, run.event)
-        self.runs[run.event.id] = run
+        self.runs.open(run)
         if decision is not None:
             run.rules, run.table_version = decision.rules, decision.version
         if decision is None or self.waiting.holds(run.lane):
@@ -143,9 +146,9 @@ class Bus:
         assert run.rules is not None
         if not run.rules:
             self.counters.unrouted += 1
-            self.runs.pop(run.event.id, None)
+            self.runs.close(run.event.id)
             return
-        delivery = Delivery(run, run.rule, size=run.event.ByteSize())
+        delivery = Delivery(run, run.rule, size=run.size)
         if run.sequence <= self.limits.parked_until:
             self.finish(delivery, DEAD, error=ledger.restored())
         else:
@@ -166,6 +169,7 @@ class Bus:
         if front:
             lane.waiting.appendleft(delivery)
         elif len(lane.waiting) >= self.limits.lane_waiting:
+            self.on_full(delivery)
             self.drop(
                 delivery,
                 problem("LANE_FULL", f"lane {lane.key} holds {len(lane.waiting)} waiting deliveries"),
@@ -195,7 +199,7 @@ class Bus:
     def absorbed(self, delivery: Delivery) -> None:
         """The delivery went into another one before it was leased; the merge commits its end."""
         self.open.discard(delivery)
-        self.runs.pop(delivery.run.event.id, None)
+        self.runs.close(delivery.run.event.id)
 
     def drop(self, delivery: Delivery, error: error_pb2.Error) -> None:
         """End a delivery by a rule's decision or a bound."""
@@ -385,7 +389,7 @@ class Bus:
             run.step += 1
             self.start(run)
             return
-        self.runs.pop(run.event.id, None)
+        self.runs.close(run.event.id)
         if dead and rule.on_error == router_pb2.ON_ERROR_NOTIFY:
             notice = dead_letter_notice(delivery)
             if notice.depth <= self.limits.max_depth:

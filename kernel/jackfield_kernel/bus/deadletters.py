@@ -67,7 +67,7 @@ class DeadLetters:
         if outcome.code != COMMITTED:
             return 0
         run.sequence = outcome.sequence
-        self._bus.runs[event.id] = run
+        self._bus.runs.open(run)
         # Whatever its rule's busy mode made of it the first time stands.
         self._bus.restore(delivery)
         self._bus.turns.flush()

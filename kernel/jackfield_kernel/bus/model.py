@@ -44,6 +44,7 @@ class Run:
         accepted: journal time in seconds.
         rules: the matched rules in order; None while routing has to wait for a table or a set.
         step: index of the current rule plus `first_step`.
+        size: bytes of the event, once the run is open.
     """
 
     event: event_pb2.Event
@@ -55,6 +56,7 @@ class Run:
     table_version: int = 0
     first_step: int = 0
     step: int = 0
+    size: int = 0
 
     @property
     def rule(self) -> router_pb2.Rule:

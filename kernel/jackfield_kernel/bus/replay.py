@@ -139,13 +139,11 @@ class Replay:
         bus = self._bus
         for known in self._open.values():
             run = known.run
-            bus.runs[run.event.id] = run
+            bus.runs.open(run)
             if run.rules is None:
                 bus.waiting.add(run)
                 continue
-            delivery = Delivery(
-                run, run.rule, attempt=known.attempt, crashes=known.crashes, size=run.event.ByteSize()
-            )
+            delivery = Delivery(run, run.rule, attempt=known.attempt, crashes=known.crashes, size=run.size)
             delivery.calls = known.calls
             delivery.merged = [
                 self._member(run, member) for member in known.merged if member in self._members

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from jackfield.v1 import frame_pb2
 
-from .model import Delivery, HandlerQueue, Run, State
+from .model import Delivery, HandlerQueue, State
+from .shares import OpenRuns
 from .sink import Sink
 from .turns import FENCE_COUNTER_BITS, Turns
 
@@ -20,7 +21,7 @@ _UNNAMED = "~"
 class _Owner(Protocol):
     """The bus, as resuming needs it."""
 
-    runs: dict[str, Run]
+    runs: OpenRuns
     turns: Turns
     counters: Counters
 
@@ -76,12 +77,12 @@ def _unmerge(bus: _Owner, delivery: Delivery) -> None:
     members, delivery.merged = delivery.merged, []
     # In the order of the log, for the oldest open run says from where the next restart reads.
     for run in members:
-        bus.runs[run.event.id] = run
+        bus.runs.open(run)
     in_order = sorted(bus.runs.items(), key=lambda item: item[1].sequence)
     bus.runs.clear()
     bus.runs.update(in_order)
     for run in members:
-        bus.enqueue(Delivery(run, run.rule, size=run.event.ByteSize()))
+        bus.enqueue(Delivery(run, run.rule, size=run.size))
 
 
 def _unnamed(delivery: Delivery) -> int:

@@ -96,14 +96,12 @@ class Secrets(Section):
 class KernelLimits(Section):
     """Bounds that keep one plugin or one conversation from exhausting the kernel."""
 
-    stream_unacknowledged: Annotated[int, Field(gt=0)] = 1024
-    """Events of one adapter stream that may wait for their commit."""
-    handler_leased: Annotated[int, Field(gt=0)] = 64
-    """Deliveries one handler may hold at a time."""
     lane_ready: Annotated[int, Field(gt=0)] = 256
     """Deliveries that may wait in one lane before the next is dropped."""
-    provider_calls: Annotated[int, Field(gt=0)] = 256
-    """Calls that may wait for one provider."""
+    open_events: Annotated[int, Field(gt=0)] = 100_000
+    """Events that are not settled, of all bots together; a bot above its share of them has to wait."""
+    open_bytes: Size = 256 << 20
+    """The same in bytes of events."""
     register_deadline: Duration = 10.0
     """Seconds a started plugin has to register."""
     drain: Duration = 10.0

@@ -1,6 +1,7 @@
 """Events of the kernel's own that tell what needs attention: `kernel.plugin_parked`, `kernel.bot_failed`, `kernel.journal_stuck`.
 
-`kernel.dead_letter` is the fourth; the bus writes it together with the dead letter. They are for observers alone: no rule sees them.
+The bus writes `kernel.dead_letter` together with the dead letter; what cannot keep up is told by `pressure`. They are for observers
+alone: no rule sees them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ..bus.emitted import kernel_event
 from ..journal.log import LogDriver
 from ..supervisor import Reason, State, Supervisor
 from .bots import Bot, Bots
+from .pressure import Pressure
 
 STUCK_SECONDS = 5.0
 LOOK_SECONDS = 1.0
@@ -31,6 +33,7 @@ class Alarms:
         self._bus = bus
         self._wall = wall
         self._stuck = 0.0
+        self._pressure = Pressure(bus, self._tell)
         supervisor.on_change(self._plugin)
         bots.on_failed = self._bot
 
@@ -39,6 +42,7 @@ class Alarms:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             self.looked(driver.pending().oldest_seconds)
+            self._pressure.looked(asyncio.get_running_loop().time())
 
     def looked(self, oldest: float) -> None:
         """The oldest group that waits for the disk has waited so many seconds.

@@ -101,6 +101,7 @@ class Hub:
         self._streams: dict[str, PublishStream] = {}
         self._registered: dict[str, _Registered] = {}
         self._held: dict[str, _Held] = {}
+        bus.shares.on_change = self.push_back
 
     async def load(self) -> None:
         """Read how far each publish stream came."""
@@ -237,13 +238,23 @@ class Hub:
             config=frame_pb2.Config(
                 version=admitted.config_version, config=admitted.config, grants=admitted.grants.names
             ),
-            credit=frame_pb2.Credit(publishes=MAX_UNACKNOWLEDGED),
+            credit=frame_pb2.Credit(publishes=MAX_UNACKNOWLEDGED, paused=self._paused(session)),
             kept=self._adopt(session, attach),
             heartbeat=Duration(seconds=int(HEARTBEAT_SECONDS)),
         )
         session.send(frame_pb2.Frame(attached=attached))
         self.listener.attached(session)
         return session
+
+    def _paused(self, session: Session) -> frame_pb2.PausedBots:
+        return frame_pb2.PausedBots(bots=sorted(self._bus.shares.paused & session.open_bots))
+
+    def push_back(self, bot: str) -> None:
+        """A bot has to wait with its publishes, or may go on: tell the adapter that has it open."""
+        for session in self.sessions:
+            if bot in session.open_bots:
+                credit = frame_pb2.Credit(paused=self._paused(session))
+                session.send(frame_pb2.Frame(credit=credit))
 
     def _replace(self, instance: str) -> None:
         earlier = self.sessions.of(instance)

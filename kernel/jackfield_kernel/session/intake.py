@@ -122,6 +122,12 @@ class Intake:
                 limit=str(MAX_EVENT_BYTES),
                 unit="bytes",
             )
+        if self._bus.shares.refuses(event.bot):
+            return problem(
+                "OVERLOADED",
+                f"bot {event.bot} has more open events than its share, and was told to wait",
+                remedy="See `jackfield status` for the handler that does not keep up.",
+            )
         if len(publish.checkpoint) > MAX_CHECKPOINT_BYTES:
             return problem("CONTENT_TOO_LARGE", "a checkpoint is at most 4 KiB", limit="4096", unit="bytes")
         unacknowledged = session.publishes.received - session.publishes.committed

@@ -33,8 +33,22 @@ class Waiting(Protocol):
     count: int
 
 
+class Shares(Protocol):
+    """`bus.Shares`."""
+
+    @property
+    def paused(self) -> Sized:
+        """Bots that are pushed back."""
+        ...
+
+
 class Bus(Protocol):
     """`bus.Bus`."""
+
+    @property
+    def shares(self) -> Shares:
+        """Who has how much open."""
+        ...
 
     @property
     def waiting(self) -> Waiting:

@@ -139,6 +139,9 @@ class Metrics(Collector):
         yield dead
         yield _gauge("jackfield_events_waiting", "Events that wait for their rules.", bus.waiting.count)
         yield _gauge("jackfield_events_open", "Events whose deliveries are not all terminal.", len(bus.runs))
+        yield _gauge(
+            "jackfield_bots_pushed_back", "Bots above their share of open events.", len(bus.shares.paused)
+        )
         yield _gauge("jackfield_deliveries_ready", "Deliveries that wait for their turn.", bus.ready())
         yield _gauge("jackfield_deliveries_leased", "Deliveries at their handlers.", bus.turns.leased)
         yield _gauge("jackfield_oldest_event_seconds", "Age of the oldest open event.", bus.oldest())

@@ -43,7 +43,13 @@ class Turns:
 
 
 @dataclass
+class Shares:
+    paused: set[str] = field(default_factory=lambda: {"loud"})
+
+
+@dataclass
 class Bus:
+    shares: Shares = field(default_factory=Shares)
     counters: Counters = field(default_factory=Counters)
     turns: Turns = field(default_factory=Turns)
     waiting: Waiting = field(default_factory=Waiting)
@@ -117,6 +123,7 @@ def test_the_figures_are_those_of_the_moment_of_asking() -> None:
     assert found["jackfield_events_total{outcome=accepted}"] == 8
     assert found["jackfield_deliveries_total{outcome=nacked}"] == 2
     assert found["jackfield_events_open"] == 2
+    assert found["jackfield_bots_pushed_back"] == 1
     assert found["jackfield_deliveries_ready"] == 4
     assert found["jackfield_deliveries_leased"] == 3
     assert found["jackfield_oldest_event_seconds"] == 1.5

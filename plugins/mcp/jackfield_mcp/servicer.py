@@ -149,15 +149,21 @@ class McpTools(tool_pb2_grpc.ToolsServicer):
             if word not in self._refused:
                 self._plugin.log.warning("a tool is not offered: %s", word)
         self._refused = refused
-        # Never `not_ready`: calls would wait for one server that is down while the others serve. The status shows addresses.
-        shown = [(f"MCP server {one.server.name}", _state(one)) for one in connections]
-        self._plugin.ready([*shown, *(("not offered", word) for word in refused)])
-
-
-def _state(connection: Connection) -> str:
-    if connection.why:
-        return f"DOWN: {connection.why}"
-    return f"{len(connection.tools)} tools" if connection.up else "is being connected"
+        # Never `not_ready`: calls would wait for one server that is down while the others serve.
+        down = [
+            Unavailable(
+                f"MCP server {one.server.name} is down: {one.why}", remedy="See `jackfield logs mcp`."
+            )
+            for one in connections
+            if one.why
+        ]
+        hidden = [
+            InvalidArgument(
+                f"a tool is not offered: {word}", remedy="Give its server another name, or deny it."
+            )
+            for word in refused
+        ]
+        self._plugin.warn([*down, *hidden])
 
 
 def build(tools: McpTools | None = None) -> Plugin:

@@ -82,7 +82,7 @@ class House:
     @property
     def reason(self) -> str:
         """What the operator reads."""
-        return "; ".join(f"{one.label}: {one.url}" for one in self.running.runtime.context.addresses)
+        return "; ".join(warning.message for warning in self.running.session.report.warnings)
 
 
 @contextlib.asynccontextmanager
@@ -224,7 +224,7 @@ async def test_a_server_that_does_not_come_up_is_named(
     async with house({"name": "bad", **server}, own(tmp_path)) as it:
         await it.until("own_add")
         async with asyncio.timeout(10):
-            while "MCP server bad: DOWN" not in it.reason:
+            while "MCP server bad is down" not in it.reason:
                 await asyncio.sleep(0.02)
         assert why in it.reason
         with pytest.raises(Unavailable, match="bad"):
@@ -250,7 +250,7 @@ async def test_servers_over_http(tmp_path: Path, transport: str) -> None:
             with pytest.raises(JackfieldError):
                 await it.run("own_add", a=1, b=1)
             async with asyncio.timeout(20):
-                while "own: DOWN" not in it.reason:
+                while "own is down" not in it.reason:
                     await asyncio.sleep(0.05)
     finally:
         with contextlib.suppress(ProcessLookupError):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-OCCASIONS = ("plugin_parked", "bot_failed", "dead_letter", "journal_stuck")
+OCCASIONS = ("plugin_parked", "bot_failed", "dead_letter", "journal_stuck", "lane_full", "bot_pushed_back")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 

@@ -17,12 +17,16 @@ _HEADS = {
         "bot_failed": "Bots failed",
         "dead_letter": "Dead letters",
         "journal_stuck": "The journal was stuck",
+        "lane_full": "Messages dropped: a conversation has too many waiting",
+        "bot_pushed_back": "Bots that have to wait, because their handlers do not keep up",
     },
     "zh": {
         "plugin_parked": "插件已停用",
         "bot_failed": "机器人出错",
         "dead_letter": "死信",
         "journal_stuck": "日志写入受阻",
+        "lane_full": "会话积压过多，已丢弃消息",
+        "bot_pushed_back": "处理不及，机器人暂缓接收",
     },
 }
 _MORE = {"en": "and {count} more", "zh": "另有 {count} 项"}
@@ -31,6 +35,8 @@ _HINTS = {
     "bot_failed": "jackfield bot list",
     "dead_letter": "jackfield dead list",
     "journal_stuck": "jackfield doctor",
+    "lane_full": "jackfield top",
+    "bot_pushed_back": "jackfield top",
 }
 
 
@@ -44,6 +50,14 @@ def line_of(occasion: str, values: Mapping[str, Any]) -> str:
     if occasion == "dead_letter":
         # The message of a dead letter may quote a chat: the reason alone is told.
         return _joined(str(values.get("handler", "")), "", reason)
+    if occasion == "lane_full":
+        return _joined(
+            f"{values.get('lane', '')} → {values.get('handler', '')}",
+            f"{values.get('dropped', 0)}",
+            "LANE_FULL",
+        )
+    if occasion == "bot_pushed_back":
+        return _joined(str(values.get("bot", "")), f"{values.get('events', 0)}", "OVERLOADED")
     return f"{values.get('seconds', 0)} s"
 
 

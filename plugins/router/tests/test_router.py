@@ -57,6 +57,16 @@ async def test_default_rules_of_missing_handlers_are_left_out_until_they_are_ins
         await stopped.pushed("web", "commands", "echo")
 
 
+async def test_default_rules_of_a_handler_that_is_switched_off_make_way(house: House) -> None:
+    (command,) = [plugin for plugin in house.kernel.state.catalog.plugins if plugin.name == "command"]
+    command.state, command.off = "STOPPED", True
+    await house.tell()
+    await house.pushed("web", "echo")
+    command.off = False
+    await house.tell()
+    await house.pushed("web", "commands", "echo")
+
+
 async def test_a_new_bot_gets_its_table(house: House) -> None:
     house.bots("web", "second")
     await house.tell()

@@ -85,8 +85,8 @@ class Bot:
     ) -> asyncio.Future[None]:
         """Queues an event in order and returns a future that is done when it is durable.
 
-        Waits only while as many publishes as the kernel allows are unacknowledged, so a flood slows the
-        reader down.
+        Waits only while as many publishes as the kernel allows are unacknowledged, or the bot has more open
+        events than its share, so a flood slows its own reader down.
         """
         return await self._queue(self.complete(event), dedup_key, checkpoint)
 

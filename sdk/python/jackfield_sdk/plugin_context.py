@@ -85,11 +85,13 @@ class PluginContext(Caller):
         chat: Chat | None = None,
         subject: str = "",
         sender: User | None = None,
+        dedup_key: str = "",
     ) -> str:
         """Publishes an event of the plugin's own and returns its id when it is durable.
 
-        A name without a dot becomes `<plugin id>.<name>`. `id` names the occurrence: the same one is stored once, whoever
-        repeats it. With a `bot` its rules choose the handler, and the grant `send` is needed. Raises the kernel's refusal.
+        A name without a dot becomes `<plugin id>.<name>`. The same `dedup_key` again is accepted and dropped, and so is the same
+        `id`. Without a `bot` observers see it, and rules of a table for all bots; with one its rules choose the handler, and the
+        grant `send` is needed. Raises InvalidArgument for another's type, and the kernel's refusal.
         """
         event = Event(
             payload=CustomEvent(data or {}),
@@ -101,7 +103,7 @@ class PluginContext(Caller):
             subject=subject,
             sender=sender,
         )
-        durable = await self._link.publishes.publish(convert.event_to_proto(event))
+        durable = await self._link.publishes.publish(convert.event_to_proto(event), dedup_key)
         await durable
         return event.id
 
@@ -120,6 +122,15 @@ class PluginContext(Caller):
         error = reason if isinstance(reason, JackfieldError) else Unavailable(reason, remedy=remedy)
         self._reported.readiness = frame_pb2.READINESS_NOT_READY
         self._reported.reason.CopyFrom(error_to_proto(error))
+        self.report()
+
+    def warn(self, warnings: Iterable[JackfieldError]) -> None:
+        """What the operator should know although the plugin works, in place of what was said before; nothing takes it back.
+
+        `jackfield status` shows at most 20, each with its remedy.
+        """
+        del self._reported.warnings[:]
+        self._reported.warnings.extend(error_to_proto(warning) for warning in warnings)
         self.report()
 
     def report_bot(

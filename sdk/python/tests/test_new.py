@@ -18,7 +18,7 @@ def app() -> typer.Typer:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("template", ["handler", "raw", "tool", "model"])
+@pytest.mark.parametrize("template", ["handler", "adapter", "raw", "tool", "model"])
 def test_a_new_plugin_passes_its_own_test(tmp_path: Path, template: str) -> None:
     target = tmp_path / "shy-echo"
     result = CliRunner().invoke(app(), [template, "shy-echo", "--folder", str(target)])

@@ -290,6 +290,17 @@ _GIFTS = {
     "gifts_from_channels": True,
 }
 _TOPIC_COLOR = 7322096
+_POLL = {
+    "id": "1",
+    "question": "?",
+    "options": [],
+    "total_voter_count": 0,
+    "is_anonymous": True,
+    "type": "regular",
+    "allows_multiple_answers": False,
+    "allows_revoting": False,
+    "members_only": False,
+}
 _EFFECTS = (
     "sendChatAction",
     "pinChatMessage",
@@ -344,6 +355,7 @@ METHODS: Mapping[str, Callable[[Store, Params, Files], Any]] = {
     ],
     "getMyCommands": lambda store, params, files: store.commands,
     "setMyCommands": _set_commands,
+    "stopPoll": lambda store, params, files: {**_POLL, "is_closed": True},
     "createForumTopic": lambda store, params, files: {
         "message_thread_id": 77,
         "name": params["name"],

@@ -514,6 +514,7 @@ class Delivery(google.protobuf.message.Message):
     OBSERVED_SEQUENCE_FIELD_NUMBER: builtins.int
     NOW_FIELD_NUMBER: builtins.int
     SEED_FIELD_NUMBER: builtins.int
+    LANE_BUSY_FIELD_NUMBER: builtins.int
     delivery_id: builtins.str
     """Id, stable over attempts: `<event id>.<step>`."""
     fence: builtins.int
@@ -534,6 +535,8 @@ class Delivery(google.protobuf.message.Message):
     """For an observer: position of the event in the log, ascending."""
     seed: builtins.int
     """Seed of `ctx.random()`, fixed for all attempts."""
+    lane_busy: builtins.bool
+    """With `bypass`: something else of this lane was at its handler when this was leased, such as an answer that is being written."""
     @property
     def event(self) -> jackfield.v1.event_pb2.Event:
         """The event. In busy mode MERGE: the first of the merged ones."""
@@ -572,9 +575,10 @@ class Delivery(google.protobuf.message.Message):
         observed_sequence: builtins.int = ...,
         now: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         seed: builtins.int = ...,
+        lane_busy: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["event", b"event", "now", b"now", "rule_config", b"rule_config", "timeout", b"timeout"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "bypass", b"bypass", "crashes", b"crashes", "delivery_id", b"delivery_id", "event", b"event", "fence", b"fence", "merged", b"merged", "now", b"now", "observed_sequence", b"observed_sequence", "observer", b"observer", "rule_config", b"rule_config", "rule_id", b"rule_id", "seed", b"seed", "table_version", b"table_version", "timeout", b"timeout"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "bypass", b"bypass", "crashes", b"crashes", "delivery_id", b"delivery_id", "event", b"event", "fence", b"fence", "lane_busy", b"lane_busy", "merged", b"merged", "now", b"now", "observed_sequence", b"observed_sequence", "observer", b"observer", "rule_config", b"rule_config", "rule_id", b"rule_id", "seed", b"seed", "table_version", b"table_version", "timeout", b"timeout"]) -> None: ...
 
 Global___Delivery: typing_extensions.TypeAlias = Delivery
 
@@ -1117,6 +1121,7 @@ class Credit(google.protobuf.message.Message):
     PUBLISHES_FIELD_NUMBER: builtins.int
     CALL_ID_FIELD_NUMBER: builtins.int
     CALL_MESSAGES_FIELD_NUMBER: builtins.int
+    PAUSED_FIELD_NUMBER: builtins.int
     deliveries: builtins.int
     """Deliveries leased and not settled. Default 64."""
     bypass_deliveries: builtins.int
@@ -1131,6 +1136,10 @@ class Credit(google.protobuf.message.Message):
     """With `call_messages`: the streaming call meant."""
     call_messages: builtins.int
     """So many more messages may be sent on the call. Each direction starts with 32."""
+    @property
+    def paused(self) -> Global___PausedBots:
+        """K>P only: the bots whose publishes have to wait, all of them each time; absent: as before."""
+
     def __init__(
         self,
         *,
@@ -1141,9 +1150,10 @@ class Credit(google.protobuf.message.Message):
         publishes: builtins.int | None = ...,
         call_id: builtins.int = ...,
         call_messages: builtins.int = ...,
+        paused: Global___PausedBots | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_bypass_deliveries", b"_bypass_deliveries", "_bytes", b"_bytes", "_calls", b"_calls", "_deliveries", b"_deliveries", "_publishes", b"_publishes", "bypass_deliveries", b"bypass_deliveries", "bytes", b"bytes", "calls", b"calls", "deliveries", b"deliveries", "publishes", b"publishes"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_bypass_deliveries", b"_bypass_deliveries", "_bytes", b"_bytes", "_calls", b"_calls", "_deliveries", b"_deliveries", "_publishes", b"_publishes", "bypass_deliveries", b"bypass_deliveries", "bytes", b"bytes", "call_id", b"call_id", "call_messages", b"call_messages", "calls", b"calls", "deliveries", b"deliveries", "publishes", b"publishes"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_bypass_deliveries", b"_bypass_deliveries", "_bytes", b"_bytes", "_calls", b"_calls", "_deliveries", b"_deliveries", "_publishes", b"_publishes", "bypass_deliveries", b"bypass_deliveries", "bytes", b"bytes", "calls", b"calls", "deliveries", b"deliveries", "paused", b"paused", "publishes", b"publishes"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_bypass_deliveries", b"_bypass_deliveries", "_bytes", b"_bytes", "_calls", b"_calls", "_deliveries", b"_deliveries", "_publishes", b"_publishes", "bypass_deliveries", b"bypass_deliveries", "bytes", b"bytes", "call_id", b"call_id", "call_messages", b"call_messages", "calls", b"calls", "deliveries", b"deliveries", "paused", b"paused", "publishes", b"publishes"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_bypass_deliveries", b"_bypass_deliveries"]) -> typing.Literal["bypass_deliveries"] | None: ...
     @typing.overload
@@ -1156,6 +1166,29 @@ class Credit(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_publishes", b"_publishes"]) -> typing.Literal["publishes"] | None: ...
 
 Global___Credit: typing_extensions.TypeAlias = Credit
+
+@typing.final
+class PausedBots(google.protobuf.message.Message):
+    """Bots with more open events than their share of what the kernel holds. The adapter keeps reading what its platform would forget and
+    spools it; where the platform waits, it waits with it. Publishes that were on their way are taken; a bot that goes on for
+    thousands of events is refused with OVERLOADED.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BOTS_FIELD_NUMBER: builtins.int
+    @property
+    def bots(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Their names; empty: none has to wait any more."""
+
+    def __init__(
+        self,
+        *,
+        bots: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["bots", b"bots"]) -> None: ...
+
+Global___PausedBots: typing_extensions.TypeAlias = PausedBots
 
 @typing.final
 class Config(google.protobuf.message.Message):
@@ -1288,6 +1321,7 @@ class Report(google.protobuf.message.Message):
     REASON_FIELD_NUMBER: builtins.int
     ADDRESSES_FIELD_NUMBER: builtins.int
     BOTS_FIELD_NUMBER: builtins.int
+    WARNINGS_FIELD_NUMBER: builtins.int
     readiness: Global___Readiness.ValueType
     """Whether the plugin can do its work. The first report with READY makes it ACTIVE."""
     @property
@@ -1302,6 +1336,12 @@ class Report(google.protobuf.message.Message):
     def bots(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___BotReport]:
         """Bots whose state changed."""
 
+    @property
+    def warnings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[jackfield.v1.error_pb2.Error]:
+        """What the operator should know although the plugin works, such as a bot that admits nobody; at most 20 are shown. Replaces the
+        earlier list where `readiness` is set.
+        """
+
     def __init__(
         self,
         *,
@@ -1309,9 +1349,10 @@ class Report(google.protobuf.message.Message):
         reason: jackfield.v1.error_pb2.Error | None = ...,
         addresses: collections.abc.Iterable[Global___Address] | None = ...,
         bots: collections.abc.Iterable[Global___BotReport] | None = ...,
+        warnings: collections.abc.Iterable[jackfield.v1.error_pb2.Error] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["reason", b"reason"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["addresses", b"addresses", "bots", b"bots", "readiness", b"readiness", "reason", b"reason"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["addresses", b"addresses", "bots", b"bots", "readiness", b"readiness", "reason", b"reason", "warnings", b"warnings"]) -> None: ...
 
 Global___Report: typing_extensions.TypeAlias = Report
 

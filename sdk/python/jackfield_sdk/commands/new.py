@@ -17,7 +17,7 @@ ID = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 def new(
     template: Annotated[
-        str, typer.Argument(help="handler, tool or model: with the SDK; raw: a handler without it.")
+        str, typer.Argument(help="handler, adapter, tool or model: with the SDK; raw: a handler without it.")
     ],
     name: Annotated[str, typer.Argument(help="Id of the plugin: a-z, 0-9 and '-'.")],
     folder: Annotated[Path | None, typer.Option(help="Where to write it. Default: ./NAME.")] = None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from jackfield_sdk.commands import adapter_template as adapter
+
 PYPROJECT = """\
 [build-system]
 requires = ["hatchling"]
@@ -218,7 +220,11 @@ def folder(code: str, main: str, test: str, dependency: str, manifest: str, read
     }
 
 
+ADAPTER_PYPROJECT = PYPROJECT.replace("DEPENDENCY", adapter.DEPENDENCY).replace(
+    'test = ["jackfield-sdk>', 'test = ["jackfield-sdk[conformance]>'
+)
 TEMPLATES = {
     "handler": folder(HANDLER, HANDLER_MAIN, HANDLER_TEST, "jackfield-sdk>=0.1,<0.2", MANIFEST, README),
+    "adapter": {"pyproject.toml": ADAPTER_PYPROJECT, **adapter.FILES},
     "raw": folder(RAW, RAW_MAIN, RAW_TEST, "jackfield-protos>=0.1,<0.2", MANIFEST, README),
 }

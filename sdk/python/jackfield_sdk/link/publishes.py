@@ -9,6 +9,7 @@ from collections.abc import Callable
 from jackfield.v1 import event_pb2, frame_pb2
 
 from jackfield_sdk.errors import JackfieldError, Unavailable, error_to_plain
+from jackfield_sdk.link.gates import Gates
 from jackfield_sdk.link.windows import Window
 
 DEFAULT_WINDOW = 1024
@@ -22,6 +23,7 @@ class Publishes:
     def __init__(self, send: Send) -> None:
         self._send = send
         self._window = Window(DEFAULT_WINDOW)
+        self._gates = Gates()
         self._waiting: deque[tuple[frame_pb2.Frame, asyncio.Future[None]]] = deque()
         self._next = 0
         self._attached = asyncio.Event()
@@ -36,10 +38,11 @@ class Publishes:
     ) -> asyncio.Future[None]:
         """Queues one event, in order, and returns a future that is done when the event is durable.
 
-        Waits while the window is full or the kernel was never reached. The future raises the kernel's
+        Waits while the window is full, the bot is pushed back or the kernel was never reached. The future raises the kernel's
         refusal.
         """
         await self._attached.wait()
+        await self._gates.enter(event.bot)
         await self._window.enter()
         publish = frame_pb2.Publish(
             sequence=self._next, event=event, dedup_key=dedup_key, checkpoint=checkpoint
@@ -60,8 +63,7 @@ class Publishes:
     def attached(self, attached: frame_pb2.Attached) -> None:
         """Forgets what the journal holds and sends the rest again."""
         committed = attached.committed_sequence
-        if attached.credit.HasField("publishes"):
-            self._window.resize(attached.credit.publishes)
+        self.credit(attached.credit)
         if not self._attached.is_set():
             self._next = committed + 1
             self.acknowledged = committed
@@ -72,9 +74,11 @@ class Publishes:
             self._send(frame)
 
     def credit(self, credit: frame_pb2.Credit) -> None:
-        """A new window."""
+        """A new window, or other bots that have to wait."""
         if credit.HasField("publishes"):
             self._window.resize(credit.publishes)
+        if credit.HasField("paused"):
+            self._gates.close(credit.paused.bots)
 
     def ack(self, ack: frame_pb2.Ack) -> None:
         """Ends publishes up to a sequence."""

@@ -172,6 +172,7 @@ class FakeKernel:
         merged: Iterable[Event] = (),
         attempt: int = 1,
         delivery_id: str = "",
+        lane_busy: bool = False,
     ) -> Delivered:
         """Offers an event to a handler. `await delivered.outcome` for how it ended."""
         session = self.session(plugin)
@@ -183,6 +184,7 @@ class FakeKernel:
             rule_id="test",
             timeout=wellknown.seconds_to_proto(600),
             seed=7,
+            lane_busy=lane_busy,
         )
         if rule_config is not None:
             proto.rule_config.CopyFrom(wellknown.struct_to_proto(rule_config))

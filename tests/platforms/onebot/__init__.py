@@ -1,0 +1,1 @@
+"""The local side of OneBot, for the conformance kit."""

@@ -1,0 +1,1 @@
+"""The local side of browsers, for the conformance kit."""
