@@ -48,11 +48,10 @@ async def test_the_agent_uses_a_server_s_tool(tmp_path: Path) -> None:
             await up(installation, 1)
             await client.say('use own_add {"a": 20, "b": 22}')
             assert "42" in (await client.until(1))[0]
-            plugin = next(
-                one for one in (await installation.ask("status"))["plugins"] if one["name"] == "mcp"
-            )
+            status = await installation.ask("status")
+            plugin = next(one for one in status["plugins"] if one["name"] == "mcp")
             assert plugin["state"] == "ACTIVE"
-            assert "MCP server bad is down: FileNotFoundError" in json.dumps(plugin)
+            assert "MCP server bad is down: FileNotFoundError" in json.dumps(status)
             children = psutil.Process(plugin_pid := int(plugin["pid"])).children(recursive=True)
             assert children
             os.kill(plugin_pid, signal.SIGKILL)
