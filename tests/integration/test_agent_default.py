@@ -105,6 +105,10 @@ async def test_the_web_chat_is_answered_by_the_agent(tmp_path: Path) -> None:
         await browser.heard("approval was denied")
         await browser.say("/stop")
         await browser.heard("Nothing is being written here.")
+        await installation.command("plugin", "disable", "agent")
+        await browser.say("nobody thinks about this")
+        assert (await browser.heard("nobody thinks"))["content"] == "nobody thinks about this"
+        await installation.command("plugin", "enable", "agent")
         status = await installation.ask("status")
         openai = next(one for one in status["plugins"] if one["name"] == "model-openai")
         assert (openai["state"], openai["reason"]["reason"]) == ("STOPPED", "NOT_CONFIGURED")
@@ -121,7 +125,8 @@ async def test_three_variables_switch_to_a_real_endpoint(tmp_path: Path) -> None
             assert asked["model"] == "m"
             assert "Markdown" in asked["messages"][0]["content"]
             tools = {tool["function"]["name"] for tool in asked["tools"]}
-            assert tools == {"recall", "remember", "send_message", "time_now"}
+            jobs = {"cancel_job", "list_jobs", "schedule_job"}
+            assert tools == {"recall", "remember", "send_message", "time_now"} | jobs
             server.scripts = [refuses(401)]
             await browser.say("and now?")
             await browser.heard("The model could not answer (AUTH_EXPIRED).")

@@ -460,9 +460,16 @@ async def test_bypass_does_not_wait_for_the_lane(tmp_path: Path) -> None:
         await adapter.publish(message_event("b", "/stop"))
         second = await handler.delivery()
         assert second.bypass
+        assert second.lane_busy
+        assert not first.lane_busy
         await handler.done(second)
         await handler.done(first)
         await rig.until(lambda status: status.bus.done == 2)
+        await adapter.publish(message_event("b", "/stop"))
+        third = await handler.delivery()
+        assert (third.bypass, third.lane_busy) == (True, False)
+        await handler.done(third)
+        await rig.until(lambda status: status.bus.done == 3)
 
 
 async def test_credits_bound_what_a_handler_holds(tmp_path: Path) -> None:

@@ -181,6 +181,12 @@ class View:
                 error.message = f"plugin {snapshot.name} is {snapshot.state}: {error.message}"
                 error.remedy = error.remedy or f"jackfield plugin logs {snapshot.name}"
                 found.append(error)
+            session = self.hub.sessions.serving(snapshot.name)
+            for warning in session.warnings if session is not None else ():
+                error = error_pb2.Error()
+                error.CopyFrom(warning)
+                error.message = f"{snapshot.name}: {warning.message}"
+                found.append(error)
         for name, bot in sorted(self.bots.bots.items()):
             if bot.state == frame_pb2.BOT_STATE_FAILED and bot.reason is not None:
                 error = error_pb2.Error()

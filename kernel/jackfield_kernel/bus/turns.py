@@ -153,12 +153,18 @@ class Turns:
             timeout=Duration(seconds=int(timeout_of(rule))),
             now=stamp(run.accepted),
             seed=run.sequence,
+            lane_busy=rule.bypass and self._is_busy(run.lane),
         )
         if rule.HasField("config"):
             frame.rule_config.CopyFrom(rule.config)
         for member in delivery.merged:
             frame.merged.append(member.event)
         sink.deliver(frame)
+
+    def _is_busy(self, lane_key: str) -> bool:
+        """Whether any handler holds a delivery of the lane in its order."""
+        lanes = (queue.lanes.get(lane_key) for queue in self.queues.values())
+        return any(lane is not None and lane.holder is not None for lane in lanes)
 
 
 def any_lonely(sink: Sink) -> bool:

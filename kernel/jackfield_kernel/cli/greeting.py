@@ -101,7 +101,9 @@ def not_ready(status: admin_pb2.Status) -> list[Row]:
     rows += [
         Row(f"bot {one.name}", state_of(one), one.reason)
         for one in status.bots
-        if one.enabled and state_of(one) == "FAILED"
+        # A bot that connects and gives a reason waits for somebody else, such as its first client.
+        if one.enabled
+        and (state_of(one) == "FAILED" or (state_of(one) == "CONNECTING" and not one.HasField("reason")))
     ]
     # Problems repeat what a plugin or bot says; only the others are news.
     told = {row.error.reason for row in rows}

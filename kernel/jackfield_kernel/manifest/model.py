@@ -100,8 +100,10 @@ class Command(Strict):
     """Its arguments, for people."""
     admin: bool = False
     """Only for administrators of the command plugin."""
+    busy: Literal["inline", "allowed", "rejected"] = "allowed"
+    """While a run is going in its chat: `inline` acts on that run, `allowed` runs beside it, `rejected` is refused."""
     bypass: bool = False
-    """Runs beside whatever its lane is busy with."""
+    """Older word for `busy: inline`."""
 
 
 class DefaultBot(Strict):

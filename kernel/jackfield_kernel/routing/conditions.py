@@ -24,6 +24,7 @@ _READ: dict[str, Callable[[Facts], str]] = {
     "text": lambda facts: facts.text,
     "platform": lambda facts: facts.event.platform,
     "event": lambda facts: facts.event.type,
+    "mention": lambda facts: "true" if facts.addressed else "false",
 }
 FIELDS = (*_READ, "segment")
 """What a condition may compare."""
@@ -58,6 +59,10 @@ def compile_condition(condition: router_pb2.Condition, *, rule: str, path: str) 
         return _segment(operator, value, rule, path)
     if field == "chat_type" and operator in _EXACT and value not in CHAT_TYPES:
         raise RuleInvalid(f"{path}.value", repr(value), f"one of {', '.join(CHAT_TYPES)}", rule=rule)
+    if field == "mention" and (operator not in _EXACT or value not in ("true", "false")):
+        raise RuleInvalid(
+            path, f"mention {value!r}", "OPERATOR_EQUAL or OPERATOR_NOT_EQUAL to true or false", rule=rule
+        )
     if not value and operator not in _EXACT:
         raise RuleInvalid(f"{path}.value", "it is empty, which every event satisfies", "some text", rule=rule)
     return _comparison(field, operator, value, rule, path)

@@ -13,6 +13,9 @@ CHAT_TYPES = {
 }
 """Names that rules use for kinds of chats."""
 
+EVERYONE = "*"
+"""The member of a set that stands for every sender, or every chat."""
+
 _NAMES = {int(number): name for name, number in CHAT_TYPES.items()}
 
 
@@ -21,6 +24,7 @@ class Facts:
 
     __slots__ = (
         "_chat_id",
+        "_chat_keys",
         "_chat_type",
         "_command",
         "_encoded",
@@ -37,6 +41,7 @@ class Facts:
         self._chat_id: str | None = None
         self._sender_id: str | None = None
         self._sender_keys: tuple[str, ...] | None = None
+        self._chat_keys: tuple[str, ...] | None = None
         self._parts: Parts | None = None
         self._command: str | None = None
         self._encoded: bytes | None = None
@@ -67,9 +72,15 @@ class Facts:
     def sender_keys(self) -> tuple[str, ...]:
         """How sender sets name the sender: by id alone, and within the bot; nothing without a sender."""
         if self._sender_keys is None:
-            sender = self.sender_id
-            self._sender_keys = (sender, f"{self.event.bot}:{sender}") if sender else ()
+            self._sender_keys = _keys(self.event.bot, self.sender_id)
         return self._sender_keys
+
+    @property
+    def chat_keys(self) -> tuple[str, ...]:
+        """How sets of chats name the chat, likewise; nothing without a chat."""
+        if self._chat_keys is None:
+            self._chat_keys = _keys(self.event.bot, self.chat_id)
+        return self._chat_keys
 
     @property
     def parts(self) -> Parts:
@@ -113,6 +124,14 @@ class Facts:
     def addressed(self) -> bool:
         """The message mentions the bot, or the chat is private."""
         return self.chat_type == "private" or self.event.message_received.mentions_bot
+
+
+def _keys(bot: str, identity: str) -> tuple[str, ...]:
+    if not identity:
+        return ()
+    within = f"{bot}:{identity}"
+    # An id that a stranger chose to look like `<bot>:<id>` of someone else is known by its full form alone.
+    return (within, EVERYONE) if identity.startswith(f"{bot}:") else (identity, within, EVERYONE)
 
 
 def is_message_of_bot(event: event_pb2.Event) -> bool:

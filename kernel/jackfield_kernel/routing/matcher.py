@@ -183,12 +183,11 @@ def _texts(values: Sequence[str], rule: str, field: str, expected: str) -> froze
 
 def _set_check(rule: router_pb2.Rule, sets: Sets) -> SetCheck | None:
     match = rule.match
-    for field in ("sender_sets", "not_sender_sets"):
+    for field in ("sender_sets", "not_sender_sets", "chat_sets", "not_chat_sets"):
         for number, name in enumerate(getattr(match, field)):
             check_name(name, rule=rule.id, field=f"match.{field}[{number}]")
-    if not match.sender_sets and not match.not_sender_sets:
-        return None
-    return SetCheck(match.sender_sets, match.not_sender_sets, sets)
+    check = SetCheck(match, sets)
+    return check if check.names else None
 
 
 def _some(values: Iterable[str], limit: int = 5) -> str:

@@ -1,9 +1,9 @@
-"""Sender sets: people by id whom rules refer to by name."""
+"""Sender sets: people, or chats, by id whom rules refer to by name."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from jackfield.v1 import router_pb2
 
@@ -36,36 +36,49 @@ def members_of(pushed: router_pb2.SenderSet) -> frozenset[str]:
         raise RuleInvalid("members", f"there are {len(pushed.members)}", f"at most {MEMBERS_LIMIT} members")
     members = frozenset(pushed.members)
     if "" in members:
-        raise RuleInvalid("members", "one is empty", "`<bot>:<sender id>` or `<sender id>`")
+        raise RuleInvalid("members", "one is empty", "`<bot>:<sender id>`, `<sender id>` or `*`")
     return members
 
 
 class SetCheck:
     """The sets of one rule; sets that were never pushed leave it open where the others do not decide it."""
 
-    def __init__(self, inside: Sequence[str], outside: Sequence[str], sets: Sets) -> None:
-        self.names = (*inside, *outside)
-        self._inside = tuple(inside)
-        self._outside = tuple(outside)
+    def __init__(self, match: router_pb2.Match, sets: Sets) -> None:
+        # (names, whether one of them has to hold, whether they hold chats), negations first: they close a rule soonest.
+        parts = (
+            (tuple(match.not_sender_sets), False, False),
+            (tuple(match.not_chat_sets), False, True),
+            (tuple(match.sender_sets), True, False),
+            (tuple(match.chat_sets), True, True),
+        )
+        self._parts = tuple(part for part in parts if part[0])
+        self.names = tuple(name for names, _, _ in self._parts for name in names)
         self._sets = sets
 
     def decide(self, facts: Facts) -> bool | str:
-        """Whether the sender fits; the name of a set that was never pushed when it depends on that one."""
-        keys = facts.sender_keys
-        outside = self._holds(self._outside, keys)
-        inside = self._holds(self._inside, keys) if self._inside else True
-        if outside is True or inside is False:
-            return False
-        if isinstance(outside, str):
-            return outside
-        return inside
+        """Whether sender and chat fit; the name of a set that was never pushed when it depends on that one."""
+        missing = ""
+        for names, wanted, chats in self._parts:
+            held = self._holds(names, facts.chat_keys if chats else facts.sender_keys)
+            if isinstance(held, str):
+                missing = missing or held
+            elif held is not wanted:
+                return False
+        return missing or True
 
     def because(self, facts: Facts) -> str:
-        """Why the sender does not fit, for people."""
-        who = f"the sender {facts.sender_id}" if facts.sender_id else "the event without a sender"
-        if self._holds(self._outside, facts.sender_keys) is True:
-            return f"not_sender_sets: {who} is in one of {', '.join(self._outside)}"
-        return f"sender_sets: {who} is in none of {', '.join(self._inside)}"
+        """Why sender or chat does not fit, for people."""
+        for names, wanted, chats in self._parts:
+            keys = facts.chat_keys if chats else facts.sender_keys
+            held = self._holds(names, keys)
+            if isinstance(held, str) or held is wanted:
+                continue
+            noun, identity = ("chat", facts.chat_id) if chats else ("sender", facts.sender_id)
+            who = f"the {noun} {identity}" if identity else f"the event without a {noun}"
+            if wanted:
+                return f"{noun}_sets: {who} is in none of {', '.join(names)}"
+            return f"not_{noun}_sets: {who} is in one of {', '.join(names)}"
+        return ""
 
     def _holds(self, names: tuple[str, ...], keys: tuple[str, ...]) -> bool | str:
         """Whether one of the sets holds one of the keys, or the first set that would have to be known."""

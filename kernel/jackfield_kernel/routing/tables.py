@@ -100,6 +100,9 @@ class RouteTables:
     def decide(self, event: event_pb2.Event) -> Decision | Wait:
         """Evaluate the table in force for the event's bot. Never raises, never waits."""
         table = self.table(event.bot)
+        if table is None and not event.bot:
+            # A plugin's own event about no bot: it is for observers, and no router owes it a table.
+            return Decision((), 0, b"")
         answer = table.decide(event) if table else Wait(f"no route table for bot {event.bot}")
         if isinstance(answer, Wait) and len(self._reasons) < _REASONS:
             self._reasons[answer.reason] = None

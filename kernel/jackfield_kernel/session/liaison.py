@@ -20,6 +20,9 @@ from .session import Session
 
 log = logging.getLogger(__name__)
 
+MOST_WARNINGS = 20
+"""Of one plugin; more would hide what others say."""
+
 
 class Link:
     """A session as the supervisor sees it."""
@@ -110,6 +113,8 @@ class Liaison:
             reason = report.reason
             self._supervisor.not_ready(session.instance, f"{reason.message} {reason.remedy}".strip())
             self._hub.not_ready(session)
+        if report.readiness != frame_pb2.READINESS_UNSPECIFIED:
+            session.warnings = tuple(report.warnings[:MOST_WARNINGS])
         for bot in report.bots:
             self._bots.reported(session, bot)
 

@@ -30,6 +30,9 @@ from .values import plain_struct
 
 GRANTS_BUCKET = "grants"
 
+OFF = {"DISABLED", "NOT_CONFIGURED", "NEEDS_APPROVAL"}
+"""Reasons of a plugin that is not meant to run."""
+
 
 @dataclass(slots=True)
 class Installed:
@@ -264,6 +267,7 @@ class Registry:
                 state=snapshot.state.value,
                 reason="" if snapshot.state.value == "ACTIVE" else str(snapshot.reason),
                 manifest=installed.raw if installed else None,
+                off=snapshot.state.value == "STOPPED" and snapshot.reason.name in OFF,
             )
         for name, bot in sorted(self.bots.bots.items() if self.bots else ()):
             response.bots.add(

@@ -34,6 +34,7 @@ class Session:
         instance: which of its generations this is, see `supervisor.spec.PluginSpec.slot`.
         ready: whether the plugin reported that it can work; deliveries and calls wait until then.
         open_bots: bots whose events the plugin may publish.
+        warnings: what it wants the operator to know although it works.
         ending: goaway was sent: what it still holds comes back uncounted.
     """
 
@@ -50,6 +51,7 @@ class Session:
         self.opened: dict[int, Call] = {}
         self.open_bots: set[str] = set()
         self.ready = False
+        self.warnings: tuple[error_pb2.Error, ...] = ()
         self.ending = False
         self.closed = asyncio.Event()
         self.close_error: error_pb2.Error | None = None

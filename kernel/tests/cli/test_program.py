@@ -198,7 +198,9 @@ def one_plugin(state: str) -> admin_pb2.Status:
         added.reason.CopyFrom(
             error_pb2.Error(reason="UNAVAILABLE", message="port 1 is held by pid 9", remedy="Stop it.")
         )
-    found.bots.add(name="b", enabled=True, state=frame_pb2.BOT_STATE_CONNECTING)
+    # It waits for its first client: that is no reason to wait for it.
+    bot = found.bots.add(name="b", enabled=True, state=frame_pb2.BOT_STATE_CONNECTING)
+    bot.reason.reason = "UNAVAILABLE"
     return found
 
 
@@ -219,6 +221,9 @@ async def test_run_prints_the_addresses_once_everything_is_ready(
 ) -> None:
     servicer, target = watched
     servicer.change(one_plugin("STARTING"))
+    opening = one_plugin("ACTIVE")
+    opening.bots[0].ClearField("reason")
+    servicer.change(opening)
     servicer.change(one_plugin("ACTIVE"))
     await greeting.greet(target)
     assert capsys.readouterr().out == (

@@ -32,6 +32,8 @@ from .conftest import condition, rule, table
         ({"match": {"senders": [""]}}, "match.senders[0]", "id of a sender"),
         ({"match": {"sender_sets": ["Bad Name"]}}, "match.sender_sets[0]", "lower-case"),
         ({"match": {"not_sender_sets": [""]}}, "match.not_sender_sets[0]", "lower-case"),
+        ({"match": {"chat_sets": ["Bad Name"]}}, "match.chat_sets[0]", "lower-case"),
+        ({"match": {"not_chat_sets": [""]}}, "match.not_chat_sets[0]", "lower-case"),
         ({"match": {"regex": "("}}, "match.regex", "RE2"),
         ({"match": {"regex": r"(?=x)"}}, "match.regex", "RE2"),
         ({"match": {"regex": "x" * 2_001}}, "match.regex", "1-2000 characters"),

@@ -104,6 +104,61 @@ def test_sender_sets_hold_ids_with_or_without_a_bot(tables: RouteTables, chain: 
     assert answers == {"u1": ["in"], "u2": ["in"], "u3": ["rest"], "": ["rest"]}
 
 
+def test_a_set_may_hold_everyone(tables: RouteTables, chain: Chain) -> None:
+    tables.push_senders(people("all", "*"))
+    tables.push(table(rule("in", match={"sender_sets": ["all"]}), rule("rest")), source="router")
+    assert chain(wrote("hi", sender="anyone")) == ["in"]
+    assert chain(wrote("hi", sender="")) == ["rest"]
+
+
+def test_nobody_passes_for_another_by_an_id_of_their_choice(tables: RouteTables, chain: Chain) -> None:
+    tables.push_senders(people("friends", "b:u2"))
+    tables.push(table(rule("in", match={"sender_sets": ["friends"]}), rule("rest")), source="router")
+    assert chain(wrote("hi", sender="u2")) == ["in"]
+    assert chain(wrote("hi", sender="b:u2")) == ["rest"]
+    tables.push_senders(people("friends", "b:b:u2"))
+    assert chain(wrote("hi", sender="b:u2")) == ["in"]
+
+
+def test_sets_hold_chats_as_well(tables: RouteTables, chain: Chain) -> None:
+    tables.push_senders(people("rooms", "b:g1", "g2", "other:g3"))
+    tables.push(
+        table(
+            rule("open", match={"chat_sets": ["rooms"]}), rule("closed", match={"not_chat_sets": ["rooms"]})
+        ),
+        source="router",
+    )
+    answers = {chat: chain(wrote("hi", chat_id=chat)) for chat in ("g1", "g2", "g3")}
+    assert answers == {"g1": ["open"], "g2": ["open"], "g3": ["closed"]}
+
+
+def test_the_chat_decides_where_the_senders_set_is_not_known_yet(tables: RouteTables, chain: Chain) -> None:
+    match = {"not_sender_sets": ["never-pushed"], "not_chat_sets": ["rooms"]}
+    tables.push_senders(people("rooms", "g1"))
+    tables.push(table(rule("guard", match=match), rule("rest")), source="router")
+    assert chain(wrote("hi", chat_id="g1")) == ["rest"]
+    assert isinstance(tables.decide(wrote("hi", chat_id="g2")), Wait)
+
+
+@pytest.mark.parametrize(
+    ("mentions_bot", "chat", "fits"),
+    [(False, "group", True), (True, "group", False), (False, "private", False)],
+)
+def test_a_rule_may_ask_that_the_bot_is_not_mentioned(
+    tables: RouteTables, chain: Chain, mentions_bot: bool, chat: str, fits: bool
+) -> None:
+    condition = {"field": "mention", "operator": router_pb2.OPERATOR_EQUAL, "value": "false"}
+    tables.push(table(rule(match={"conditions": [condition]})), source="router")
+    assert chain(wrote("hi", mentions_bot=mentions_bot, chat=chat)) == (["r"] if fits else [])
+
+
+def test_an_event_about_no_bot_waits_for_no_table(tables: RouteTables, chain: Chain) -> None:
+    assert chain(wrote("hi", bot="")) == []
+    assert isinstance(tables.decide(wrote("hi")), Wait)
+    tables.push(table(rule("all"), bot="*"), source="router")
+    assert chain(wrote("hi", bot="")) == ["all"]
+
+
 def test_a_new_set_holds_for_the_next_event(tables: RouteTables, chain: Chain) -> None:
     tables.push_senders(people("blocked"))
     tables.push(table(rule(match={"not_sender_sets": ["blocked"]})), source="router")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from jackfield.v1 import command_pb2, kernel_pb2
 from jackfield_sdk import (
     Cancelled,
@@ -18,7 +20,7 @@ from jackfield_sdk import (
 )
 
 from jackfield_command import __version__
-from jackfield_command.listing import Command, Listing
+from jackfield_command.listing import REJECTED, Command, Listing
 from jackfield_command.own import ANSWERS, unknown_text
 from jackfield_command.parsing import command_in
 from jackfield_command.request import OWN, Request
@@ -26,6 +28,7 @@ from jackfield_command.texts import Texts
 
 INVOKE = "/jackfield.v1.Commands/Invoke"
 _DEFAULT_PREFIX = "/"
+ADMIN, PASS = "admin", "pass"
 
 
 class Desk:
@@ -43,22 +46,39 @@ class Desk:
         request = await self._request(ctx, event)
         if request is None:
             return
-        command = request.listing.find(request.typed.name)
+        typed = request.typed.name
+        command = request.listing.find(typed) or request.listing.beginning(typed, request.hidden)
+        if command is None and self._config.get("unknown") == PASS:
+            # The chain goes on where the rule says so: the text is for whoever comes next.
+            return
+        ctx.stop()
         if command is None:
-            await ctx.reply(unknown_text(request, request.typed.name))
-        elif command.admin and not request.is_admin:
+            await ctx.reply(unknown_text(request, typed))
+            return
+        if not request.may(command):
             await ctx.reply(request.texts("refused", command=request.shown(command.name)))
-        elif command.plugin:
+            return
+        if command.busy == REJECTED and ctx.lane_busy:
+            await ctx.reply(request.texts("busy", command=request.shown(command.name)))
+            return
+        # Never the arguments: they may be a code or a secret.
+        ctx.emit("invoked", {"command": command.name, "plugin": command.plugin or ctx.plugin})
+        if command.plugin:
             await self._invoke(ctx, command, request)
         else:
             await ctx.reply(ANSWERS[command.name](request))
 
+    @property
+    def _config(self) -> dict[str, Any]:
+        return self._plugin.config if self._plugin is not None else {}
+
     async def _request(self, ctx: Context, event: Event) -> Request | None:
-        config = self._plugin.config if self._plugin is not None else {}
-        prefix = config.get("prefix") or _DEFAULT_PREFIX
-        typed = command_in(event.message, prefix)
-        if typed is None:
+        config = self._config
+        prefixes = config.get("prefixes") or [config.get("prefix") or _DEFAULT_PREFIX]
+        found = command_in(event.message, prefixes)
+        if found is None:
             return None
+        prefix, typed = found
         catalog = await ctx.kernel(
             "GetCatalog", kernel_pb2.GetCatalogRequest(), kernel_pb2.GetCatalogResponse
         )
@@ -67,7 +87,9 @@ class Desk:
             event=event,
             typed=typed,
             prefix=prefix,
-            is_admin=bool(sender) and sender in (config.get("admins") or ()),
+            is_admin=ctx.rule_config.get("tier") == ADMIN
+            or (bool(sender) and sender in (config.get("admins") or ())),
+            user_commands=frozenset(config.get("user_commands") or ()),
             texts=Texts(ctx.rule_config.get("language") or config.get("language") or ""),
             listing=Listing(OWN, catalog),
             catalog=catalog,

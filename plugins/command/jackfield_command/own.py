@@ -44,7 +44,17 @@ def status_text(request: Request) -> str:
         (one.name, _trouble(_state_of(one), one.reason) if one.enabled else texts("disabled"))
         for one in request.catalog.bots
     ]
-    return "\n".join([*_block(texts("plugins"), plugins, texts), *_block(texts("bots"), bots, texts)])
+    collisions = [
+        texts("collision", name=one.name, kept=one.kept.full_name, other=request.shown(one.other.full_name))
+        for one in request.listing.collisions
+    ]
+    return "\n".join(
+        [
+            *_block(texts("plugins"), plugins, texts),
+            *_block(texts("bots"), bots, texts),
+            *([texts("collisions"), *collisions] if collisions else []),
+        ]
+    )
 
 
 def whoami_text(request: Request) -> str:
@@ -73,7 +83,7 @@ ANSWERS: dict[str, Callable[[Request], str]] = {
 
 def _explained(request: Request, name: str) -> str:
     command = request.listing.find(name)
-    if command is None or command.name in request.hidden:
+    if command is None or not request.may(command):
         return unknown_text(request, name)
     texts = request.texts
     lines = [request.about(command), texts("usage", usage=request.usage_of(command))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from jackfield_sdk import Mention, MentionAll, Message, Quote, Text
@@ -31,11 +32,18 @@ class Typed(NamedTuple):
             return self.args.split()
 
 
-def command_in(message: Message, prefix: str) -> Typed | None:
-    """The command in a message, behind leading blanks, quotes and mentions; None for any other message."""
+def command_in(message: Message, prefixes: Iterable[str]) -> tuple[str, Typed] | None:
+    """Prefix and command of a message, behind leading blanks, quotes and mentions; None for any other message."""
     text = _command_text(message)
-    if not text.startswith(prefix):
-        return None
+    # The longest first: `!!` is not `!` and a name that begins with `!`.
+    for prefix in sorted(prefixes, key=len, reverse=True):
+        if text.startswith(prefix):
+            typed = _typed(text, prefix)
+            return (prefix, typed) if typed is not None else None
+    return None
+
+
+def _typed(text: str, prefix: str) -> Typed | None:
     words = text.removeprefix(prefix).split(maxsplit=1)
     if not words or text[len(prefix)].isspace():
         return None

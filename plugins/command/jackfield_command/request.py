@@ -20,6 +20,7 @@ class Request:
     typed: Typed
     prefix: str
     is_admin: bool
+    user_commands: frozenset[str]
     texts: Texts
     listing: Listing
     catalog: kernel_pb2.GetCatalogResponse
@@ -27,9 +28,15 @@ class Request:
     @property
     def hidden(self) -> frozenset[str]:
         """Commands that this user is not shown."""
+        return frozenset(command.name for command in self.listing.by_name.values() if not self.may(command))
+
+    def may(self, command: Command) -> bool:
+        """Whether this user may run it: administrators all, others what is for users, narrowed where the operator says so."""
         if self.is_admin:
-            return frozenset()
-        return frozenset(command.name for command in self.listing.by_name.values() if command.admin)
+            return True
+        if command.admin:
+            return False
+        return not self.user_commands or command.name in self.user_commands or command in (HELP, WHOAMI)
 
     def shown(self, command: str) -> str:
         """A command as users type it."""

@@ -18,6 +18,15 @@ _TEXTS: dict[str, dict[str, str]] = {
     "nearest": {"en": "Did you mean {names}?", "zh": "你是想用 {names} 吗？"},
     "see_help": {"en": "{prefix}help lists all.", "zh": "发送 {prefix}help 查看全部命令。"},
     "refused": {"en": "{command} is for administrators only.", "zh": "{command} 仅限管理员使用。"},
+    "busy": {
+        "en": "{command} has to wait: an answer is being written. Wait for it, or /stop.",
+        "zh": "{command} 需要等待：正在生成回答。请等待其完成，或发送 /stop。",
+    },
+    "collisions": {"en": "Commands with one name:", "zh": "重名的命令："},
+    "collision": {
+        "en": "  {name} is {kept}; the other: {other}",
+        "zh": "  {name} 指向 {kept}；另一个：{other}",
+    },
     "failed": {"en": "{command} failed ({reason}).", "zh": "{command} 执行失败（{reason}）。"},
     "unavailable": {"en": "{command} is not available right now.", "zh": "{command} 暂时不可用。"},
     "plugins": {"en": "Plugins", "zh": "插件"},
@@ -43,7 +52,7 @@ class Texts:
         self.language = language or ENGLISH
         self._short = self.language.partition("-")[0]
 
-    def __call__(self, name: str, **values: object) -> str:
+    def __call__(self, name: str, /, **values: object) -> str:
         """The text of this name, with its places filled."""
         return self.of(_TEXTS[name]).format(**values)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from importlib import resources
 from typing import Any
 
 import pytest
+import yaml
 from jackfield.v1 import command_pb2, frame_pb2
 from jackfield_command.command import INVOKE, build
+from jackfield_command.request import OWN
 from jackfield_sdk import (
     Chat,
     GrantMissing,
@@ -238,8 +241,8 @@ async def test_a_failure_is_told_without_its_inside(
 
 async def test_an_unknown_command_is_answered_with_the_nearest(kernel: FakeKernel) -> None:
     async with running(kernel):
-        assert await answer(kernel, "/remin") == (
-            "There is no command /remin.\nDid you mean /remind?\n/help lists all."
+        assert await answer(kernel, "/remimd") == (
+            "There is no command /remimd.\nDid you mean /remind?\n/help lists all."
         )
         assert await answer(kernel, "/zzz") == "There is no command /zzz.\n/help lists all."
         assert "no command /lost" in await answer(kernel, "/lost")
@@ -269,10 +272,20 @@ async def test_own_commands_cannot_be_replaced(kernel: FakeKernel) -> None:
     assert requests == []
 
 
+async def test_its_own_manifest_makes_no_second_commands(kernel: FakeKernel) -> None:
+    manifest = yaml.safe_load((resources.files("jackfield_command") / "jackfield-plugin.yaml").read_text())
+    own = kernel.state.catalog.plugins.add(name="command", state="ACTIVE")
+    own.manifest.CopyFrom(wellknown.struct_to_proto({"provides": manifest["provides"]}))
+    assert {one["name"] for one in manifest["provides"]["commands"]} == {one.name for one in OWN}
+    async with running(kernel):
+        assert "one name" not in await answer(kernel, "/status")
+        assert (await answer(kernel, "/help")).count("/whoami") == 1
+
+
 async def test_answers_in_chinese(kernel: FakeKernel) -> None:
     async with running(kernel, language="zh"):
         assert "提醒你" in await answer(kernel, "/help")
-        assert (await answer(kernel, "/remin")).startswith("没有命令 /remin。")
+        assert (await answer(kernel, "/remimd")).startswith("没有命令 /remimd。")
         assert (await answer(kernel, "/whoami", rule_config={"language": "en"})).startswith("Bot:")
 
 
@@ -281,3 +294,89 @@ async def test_a_changed_configuration_holds_for_the_next_message(kernel: FakeKe
         assert (await answer(kernel, "/whoami")).startswith("Bot:")
         kernel.configure({"language": "zh"})
         assert (await answer(kernel, "/whoami")).startswith("机器人:")
+
+
+async def test_several_prefixes(kernel: FakeKernel) -> None:
+    async with running(kernel, prefixes=["!", "!!", "／"]):
+        for typed in ("!whoami", "!!whoami", "／whoami"):
+            assert (await answer(kernel, typed)).startswith("Bot: bot")
+        assert await answer(kernel, "/whoami") == ""
+        assert "!!help" in await answer(kernel, "!!help")
+
+
+async def test_the_beginning_of_a_name_is_enough_when_only_one_begins_so(kernel: FakeKernel) -> None:
+    requests = invoked(kernel, Message("done"))
+    async with running(kernel):
+        assert await answer(kernel, "/remi") == "done"
+        assert "no command /re" in await answer(kernel, "/re")
+        assert "no command /shut" in await answer(kernel, "/shut")
+    assert [request.name for request in requests] == ["remind"]
+
+
+async def test_an_unknown_command_is_passed_on_when_asked(kernel: FakeKernel) -> None:
+    async with running(kernel, unknown="pass"):
+        passed = await kernel.deliver(message("/unheard of"))
+        outcome = await passed.outcome
+        assert (outcome.done, outcome.stop, passed.replies) == (True, False, [])
+        known = await kernel.deliver(message("/whoami"))
+        assert (await known.outcome).stop
+
+
+async def test_a_command_may_refuse_to_run_beside_an_answer(kernel: FakeKernel) -> None:
+    manifest = {
+        "provides": {"commands": [{"name": "model", "busy": "rejected"}, {"name": "halt", "bypass": True}]}
+    }
+    kernel.state.catalog.plugins.add(name="models", state="ACTIVE").manifest.CopyFrom(
+        wellknown.struct_to_proto(manifest)
+    )
+    requests = invoked(kernel, Message("done"))
+
+    async def told(text: str, busy: bool) -> str:
+        delivered = await kernel.deliver(message(text), lane_busy=busy)
+        assert (await delivered.outcome).done
+        return delivered.replies[0].text
+
+    async with running(kernel):
+        assert (await told("/model", True)).startswith("/model has to wait")
+        assert await told("/model", False) == "done"
+        assert await told("/halt", True) == "done"
+        assert await told("/remind", True) == "done"
+    assert len(requests) == 3
+
+
+async def test_of_two_commands_with_one_name_both_are_reached(kernel: FakeKernel) -> None:
+    manifest = {"provides": {"commands": [{"name": "remind"}, {"name": "later", "aliases": ["r"]}]}}
+    kernel.state.catalog.plugins.add(name="zebra", state="ACTIVE").manifest.CopyFrom(
+        wellknown.struct_to_proto(manifest)
+    )
+    invoked(kernel, Message("done"))
+    async with running(kernel):
+        status = (await answer(kernel, "/status")).splitlines()
+        assert "  remind: reminders:remind; the other: /zebra:remind" in [
+            line.replace(" is ", ": ") for line in status
+        ]
+        assert any("/zebra:later" in line for line in status)
+        for name, plugin in (("remind", "reminders"), ("zebra:remind", "zebra"), ("r", "reminders")):
+            delivered = await kernel.deliver(message(f"/{name}"))
+            outcome = await delivered.outcome
+            (emitted,) = outcome.emits
+            assert (emitted[0], emitted[1]["plugin"]) == ("command.invoked", plugin)
+
+
+async def test_tiers(kernel: FakeKernel) -> None:
+    invoked(kernel, Message("done"))
+    async with running(kernel, user_commands=["status"]):
+        assert "administrators only" in await answer(kernel, "/remind")
+        assert (await answer(kernel, "/status")).startswith("Plugins")
+        assert (await answer(kernel, "/whoami")).startswith("Bot")
+        assert "remind" not in await answer(kernel, "/help")
+        assert await answer(kernel, "/shutdown", rule_config={"tier": "admin"}) == "done"
+        assert "remind" in await answer(kernel, "/help", rule_config={"tier": "admin"})
+
+
+async def test_observers_never_see_arguments(kernel: FakeKernel) -> None:
+    invoked(kernel, Message("done"))
+    async with running(kernel):
+        delivered = await kernel.deliver(message("/remind the secret"))
+        (emitted,) = (await delivered.outcome).emits
+    assert emitted == ("command.invoked", {"command": "remind", "plugin": "reminders"})

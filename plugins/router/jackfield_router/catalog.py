@@ -17,7 +17,10 @@ class Catalog:
 
     Attributes:
         bots: names of the bots, in order.
+        plugins: ids of all plugins.
         handlers: ids of the plugins that provide `jackfield.v1.Handler`.
+        off: ids of the plugins that are not meant to run; one that only failed is none of them.
+        brought: names of the bots that adapters bring along; all others were added by the operator.
     """
 
     def __init__(self, response: kernel_pb2.GetCatalogResponse) -> None:
@@ -26,9 +29,18 @@ class Catalog:
             for plugin in response.plugins
         }
         self.bots = tuple(sorted(bot.name for bot in response.bots))
+        self.plugins = frozenset(provides)
+        self.brought = frozenset(
+            bot.name
+            for bot in response.bots
+            if any(
+                own.get("name") == bot.name for own in provides.get(bot.adapter, {}).get("default_bots", ())
+            )
+        )
         self.handlers = frozenset(
             name for name, table in provides.items() if HANDLER in table.get("services", ())
         )
+        self.off = frozenset(plugin.name for plugin in response.plugins if plugin.off)
         self._adapters = {bot.name: provides.get(bot.adapter, {}) for bot in response.bots}
         self._own_types = frozenset(
             f"{name}.{event}" for name, table in provides.items() for event in table.get("event_types", ())

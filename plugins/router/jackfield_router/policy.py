@@ -176,4 +176,4 @@ class Policy:
         return self._bots.get(bot, BotRules()).compose(self._defaults_of(bot), self._catalog.handlers)
 
     def _defaults_of(self, bot: str) -> list[router_pb2.Rule]:
-        return [default.rule for default in self._defaults if default.is_for(bot)]
+        return [one.rule_of(bot) for one in self._defaults if one.is_for(bot, self._catalog)]

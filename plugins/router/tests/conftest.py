@@ -18,6 +18,7 @@ from jackfield_sdk.testing import FakeKernel, RunningPlugin
 MANIFEST: dict[str, Any] = yaml.safe_load(
     (resources.files("jackfield_router") / "jackfield-plugin.yaml").read_text()
 )
+GUARDS = MANIFEST["config"]["properties"]["guard_rules"]["default"]
 DEFAULTS = MANIFEST["config"]["properties"]["default_rules"]["default"]
 HANDLER = {"provides": {"services": ["jackfield.v1.Handler"]}}
 ADAPTER = {

@@ -40,10 +40,10 @@ async def test_the_agent_answers_the_web_chat_where_it_is_installed(stopped: Hou
     stopped.bots("web", "onebot")
     stopped.plugin("agent", HANDLER)
     async with stopped.run():
-        assert stopped.ids("web") == ["commands", "agent", "agent-buttons", "echo"]
-        assert stopped.ids("onebot") == ["commands", "echo"]
+        assert stopped.ids("web") == ["commands", "agent", "agent-buttons", "jobs", "echo"]
+        assert stopped.ids("onebot") == ["commands", "jobs", "echo"]
         await stopped.remove("agent")
-        assert stopped.ids("web") == ["commands", "agent-buttons", "echo"]
+        assert stopped.ids("web") == ["commands", "agent-buttons", "jobs", "echo"]
 
 
 async def test_default_rules_of_missing_handlers_are_left_out_until_they_are_installed(
@@ -55,6 +55,16 @@ async def test_default_rules_of_missing_handlers_are_left_out_until_they_are_ins
         stopped.plugin("command", HANDLER)
         await stopped.tell()
         await stopped.pushed("web", "commands", "echo")
+
+
+async def test_default_rules_of_a_handler_that_is_switched_off_make_way(house: House) -> None:
+    (command,) = [plugin for plugin in house.kernel.state.catalog.plugins if plugin.name == "command"]
+    command.state, command.off = "STOPPED", True
+    await house.tell()
+    await house.pushed("web", "echo")
+    command.off = False
+    await house.tell()
+    await house.pushed("web", "commands", "echo")
 
 
 async def test_a_new_bot_gets_its_table(house: House) -> None:

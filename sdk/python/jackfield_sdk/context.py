@@ -65,6 +65,11 @@ class Context(Caller):
         return wellknown.struct_to_plain(self._delivery.rule_config)
 
     @property
+    def lane_busy(self) -> bool:
+        """Under a rule that bypasses the lane: whether another handler was at work there when this began."""
+        return self._delivery.lane_busy
+
+    @property
     def bot(self) -> str:
         """Name of the bot that the event came from; empty for an event without one."""
         return self.event.bot

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,12 @@ from jackfield.v1 import frame_pb2
 from jackfield_sdk import convert, wellknown
 from jackfield_sdk.adapter_types import Address, BotState
 from jackfield_sdk.calling import Caller, logger_for
-from jackfield_sdk.entity import User
+from jackfield_sdk.entity import Chat, User
 from jackfield_sdk.errors import JackfieldError, Unavailable, error_to_proto
+from jackfield_sdk.event import Event
+from jackfield_sdk.identifiers import event_id
 from jackfield_sdk.kv import Kv
+from jackfield_sdk.payload import CustomEvent
 
 if TYPE_CHECKING:
     from jackfield_sdk.link.link import Link
@@ -71,6 +75,38 @@ class PluginContext(Caller):
         """How long the kernel was not heard. 0 while the connection stands."""
         return self._link.silence
 
+    async def publish(
+        self,
+        type: str,
+        data: dict[str, Any] | None = None,
+        *,
+        id: str = "",
+        bot: str = "",
+        chat: Chat | None = None,
+        subject: str = "",
+        sender: User | None = None,
+        dedup_key: str = "",
+    ) -> str:
+        """Publishes an event of the plugin's own and returns its id when it is durable.
+
+        A name without a dot becomes `<plugin id>.<name>`. The same `dedup_key` again is accepted and dropped, and so is the same
+        `id`. Without a `bot` observers see it, and rules of a table for all bots; with one its rules choose the handler, and the
+        grant `send` is needed. Raises InvalidArgument for another's type, and the kernel's refusal.
+        """
+        event = Event(
+            payload=CustomEvent(data or {}),
+            type=type if "." in type else f"{self.name}.{type}",
+            id=id or event_id(),
+            time=datetime.now(UTC),
+            bot=bot,
+            chat=chat,
+            subject=subject,
+            sender=sender,
+        )
+        durable = await self._link.publishes.publish(convert.event_to_proto(event), dedup_key)
+        await durable
+        return event.id
+
     def ready(self, addresses: Iterable[tuple[str, str] | tuple[str, str, str]] | None = None) -> None:
         """The plugin can do its work. `addresses` as (label, url) or (label, url, bot) are shown to the operator."""
         self._reported.readiness = frame_pb2.READINESS_READY
@@ -86,6 +122,15 @@ class PluginContext(Caller):
         error = reason if isinstance(reason, JackfieldError) else Unavailable(reason, remedy=remedy)
         self._reported.readiness = frame_pb2.READINESS_NOT_READY
         self._reported.reason.CopyFrom(error_to_proto(error))
+        self.report()
+
+    def warn(self, warnings: Iterable[JackfieldError]) -> None:
+        """What the operator should know although the plugin works, in place of what was said before; nothing takes it back.
+
+        `jackfield status` shows at most 20, each with its remedy.
+        """
+        del self._reported.warnings[:]
+        self._reported.warnings.extend(error_to_proto(warning) for warning in warnings)
         self.report()
 
     def report_bot(

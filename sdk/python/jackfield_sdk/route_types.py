@@ -65,6 +65,8 @@ class Match:
     segments: tuple[str, ...] = ()
     from_bots: bool = False
     conditions: tuple[Condition, ...] = ()
+    chat_sets: tuple[str, ...] = ()
+    not_chat_sets: tuple[str, ...] = ()
 
 
 @plain

@@ -8,7 +8,16 @@ from typing import Any
 import grpc
 import pytest
 from jackfield.v1 import kernel_pb2, kernel_pb2_grpc, router_pb2, router_pb2_grpc, tool_pb2, tool_pb2_grpc
-from jackfield_sdk import Context, Event, JackfieldError, NotFound, Plugin, PluginContext, jackfield_context
+from jackfield_sdk import (
+    Context,
+    CustomEvent,
+    Event,
+    JackfieldError,
+    NotFound,
+    Plugin,
+    PluginContext,
+    jackfield_context,
+)
 from jackfield_sdk.router import (
     Busy,
     BusyMode,
@@ -193,3 +202,18 @@ def test_rules_have_every_field_of_the_contract() -> None:
     names = {field.name for field in router_pb2.Rule.DESCRIPTOR.fields}
     assert set(Rule.__dataclass_fields__) == names - {"continue"} | {"continues"}
     assert rule_to_plain(rule_to_proto(RULE)) == RULE
+
+
+async def test_a_plugin_publishes_events_of_its_own_about_no_bot() -> None:
+    plugin = Plugin("p")
+
+    @plugin.setup
+    async def start(context: PluginContext) -> None:
+        await context.publish("began", {"number": 1}, dedup_key="k")
+
+    async with FakeKernel() as kernel, kernel.running(plugin):
+        (published,) = await kernel.wait_published(1)
+    event = published.event
+    assert (event.type, event.bot, published.dedup_key) == ("p.began", "", "k")
+    assert event.payload == CustomEvent({"number": 1})
+    assert event.id

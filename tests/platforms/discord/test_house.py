@@ -28,6 +28,7 @@ async def house(folder: Path) -> AsyncIterator[tuple[Server, Installation]]:
         config: dict[str, Any] = json.loads(path.read_text())
         settings = {"token": server.token, "api_base_url": server.url}
         config["bots"] = {"garden": {"adapter": "discord", "config": settings}}
+        config["plugins"]["access"] = {"config": {"bots": {"garden": {"allow_all": True}}}}
         path.write_text(json.dumps(config))
         await installation.run()
         try:

@@ -26,6 +26,7 @@ async def house(folder: Path) -> AsyncIterator[tuple[Server, Installation]]:
         config = json.loads(path.read_text())
         settings = {"token": server.token, "api_base_url": server.url, "poll_timeout": 20}
         config["bots"] = {"garden": {"adapter": "telegram", "config": settings}}
+        config["plugins"]["access"] = {"config": {"bots": {"garden": {"allow_all": True}}}}
         path.write_text(json.dumps(config))
         await installation.run()
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from .commands import commands
 from .finding import Finding, Surroundings
 from .isolation import isolation
 from .machine import clock, limits, operating_system, python, sqlite
@@ -22,6 +23,7 @@ CHECKS = (
     running_kernel,
     survival,
     configuration_and_ports,
+    commands,
     clock,
     limits,
     isolation,

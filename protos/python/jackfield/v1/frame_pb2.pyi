@@ -427,7 +427,9 @@ class Publish(google.protobuf.message.Message):
     """
     @property
     def event(self) -> jackfield.v1.event_pb2.Event:
-        """The event; at most 256 KiB. `bot` must be open on this session (UNKNOWN_BOT); `platform` is stamped by the kernel."""
+        """The event; at most 256 KiB. `bot` must be open on this session (UNKNOWN_BOT); an event of the plugin's own type,
+        `<plugin id>.<name>`, may have no bot, or with the grant `send` any that exists. `platform` is stamped by the kernel.
+        """
 
     def __init__(
         self,
@@ -512,6 +514,7 @@ class Delivery(google.protobuf.message.Message):
     OBSERVED_SEQUENCE_FIELD_NUMBER: builtins.int
     NOW_FIELD_NUMBER: builtins.int
     SEED_FIELD_NUMBER: builtins.int
+    LANE_BUSY_FIELD_NUMBER: builtins.int
     delivery_id: builtins.str
     """Id, stable over attempts: `<event id>.<step>`."""
     fence: builtins.int
@@ -532,6 +535,8 @@ class Delivery(google.protobuf.message.Message):
     """For an observer: position of the event in the log, ascending."""
     seed: builtins.int
     """Seed of `ctx.random()`, fixed for all attempts."""
+    lane_busy: builtins.bool
+    """With `bypass`: something else of this lane was at its handler when this was leased, such as an answer that is being written."""
     @property
     def event(self) -> jackfield.v1.event_pb2.Event:
         """The event. In busy mode MERGE: the first of the merged ones."""
@@ -570,9 +575,10 @@ class Delivery(google.protobuf.message.Message):
         observed_sequence: builtins.int = ...,
         now: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         seed: builtins.int = ...,
+        lane_busy: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["event", b"event", "now", b"now", "rule_config", b"rule_config", "timeout", b"timeout"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "bypass", b"bypass", "crashes", b"crashes", "delivery_id", b"delivery_id", "event", b"event", "fence", b"fence", "merged", b"merged", "now", b"now", "observed_sequence", b"observed_sequence", "observer", b"observer", "rule_config", b"rule_config", "rule_id", b"rule_id", "seed", b"seed", "table_version", b"table_version", "timeout", b"timeout"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "bypass", b"bypass", "crashes", b"crashes", "delivery_id", b"delivery_id", "event", b"event", "fence", b"fence", "lane_busy", b"lane_busy", "merged", b"merged", "now", b"now", "observed_sequence", b"observed_sequence", "observer", b"observer", "rule_config", b"rule_config", "rule_id", b"rule_id", "seed", b"seed", "table_version", b"table_version", "timeout", b"timeout"]) -> None: ...
 
 Global___Delivery: typing_extensions.TypeAlias = Delivery
 
@@ -1315,6 +1321,7 @@ class Report(google.protobuf.message.Message):
     REASON_FIELD_NUMBER: builtins.int
     ADDRESSES_FIELD_NUMBER: builtins.int
     BOTS_FIELD_NUMBER: builtins.int
+    WARNINGS_FIELD_NUMBER: builtins.int
     readiness: Global___Readiness.ValueType
     """Whether the plugin can do its work. The first report with READY makes it ACTIVE."""
     @property
@@ -1329,6 +1336,12 @@ class Report(google.protobuf.message.Message):
     def bots(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___BotReport]:
         """Bots whose state changed."""
 
+    @property
+    def warnings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[jackfield.v1.error_pb2.Error]:
+        """What the operator should know although the plugin works, such as a bot that admits nobody; at most 20 are shown. Replaces the
+        earlier list where `readiness` is set.
+        """
+
     def __init__(
         self,
         *,
@@ -1336,9 +1349,10 @@ class Report(google.protobuf.message.Message):
         reason: jackfield.v1.error_pb2.Error | None = ...,
         addresses: collections.abc.Iterable[Global___Address] | None = ...,
         bots: collections.abc.Iterable[Global___BotReport] | None = ...,
+        warnings: collections.abc.Iterable[jackfield.v1.error_pb2.Error] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["reason", b"reason"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["addresses", b"addresses", "bots", b"bots", "readiness", b"readiness", "reason", b"reason"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["addresses", b"addresses", "bots", b"bots", "readiness", b"readiness", "reason", b"reason", "warnings", b"warnings"]) -> None: ...
 
 Global___Report: typing_extensions.TypeAlias = Report
 

@@ -916,6 +916,7 @@ class CatalogPlugin(google.protobuf.message.Message):
     STATE_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     MANIFEST_FIELD_NUMBER: builtins.int
+    OFF_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its id."""
     version: builtins.str
@@ -926,6 +927,8 @@ class CatalogPlugin(google.protobuf.message.Message):
     """STARTING, ACTIVE, DRAINING, STOPPED, FAILED or PARKED."""
     reason: builtins.str
     """Why it is not ACTIVE."""
+    off: builtins.bool
+    """True when it is not meant to run: switched off, not configured, or waiting for an approval. A plugin that only failed is not off."""
     @property
     def manifest(self) -> google.protobuf.struct_pb2.Struct:
         """Its manifest as an object."""
@@ -939,9 +942,10 @@ class CatalogPlugin(google.protobuf.message.Message):
         state: builtins.str = ...,
         reason: builtins.str = ...,
         manifest: google.protobuf.struct_pb2.Struct | None = ...,
+        off: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["manifest", b"manifest"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["kind", b"kind", "manifest", b"manifest", "name", b"name", "reason", b"reason", "state", b"state", "version", b"version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["kind", b"kind", "manifest", b"manifest", "name", b"name", "off", b"off", "reason", b"reason", "state", b"state", "version", b"version"]) -> None: ...
 
 Global___CatalogPlugin: typing_extensions.TypeAlias = CatalogPlugin
 

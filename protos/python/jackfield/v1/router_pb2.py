@@ -27,7 +27,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from jackfield.v1 import access_pb2 as jackfield_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19jackfield/v1/router.proto\x12\x0cjackfield.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x19jackfield/v1/access.proto\"M\n\nRouteTable\x12\x0b\n\x03\x62ot\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12!\n\x05rules\x18\x03 \x03(\x0b\x32\x12.jackfield.v1.Rule\"\xf4\x02\n\x04Rule\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x65vent\x18\x02 \x01(\t\x12\x10\n\x08priority\x18\x03 \x01(\x05\x12\x10\n\x08\x64isabled\x18\x04 \x01(\x08\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\"\n\x05match\x18\x06 \x01(\x0b\x32\x13.jackfield.v1.Match\x12\x0f\n\x07handler\x18\x07 \x01(\t\x12\'\n\x06\x63onfig\x18\x08 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08\x63ontinue\x18\t \x01(\x08\x12\'\n\x08on_error\x18\n \x01(\x0e\x32\x15.jackfield.v1.OnError\x12*\n\x07timeout\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12 \n\x04\x62usy\x18\x0c \x01(\x0b\x32\x12.jackfield.v1.Busy\x12\x0e\n\x06\x62ypass\x18\r \x01(\x08\x12\x11\n\tunordered\x18\x0e \x01(\x08\x12\x0e\n\x06source\x18\x0f \x01(\t\"\xed\x01\n\x05Match\x12\x12\n\nchat_types\x18\x01 \x03(\t\x12\r\n\x05\x63hats\x18\x02 \x03(\t\x12\x0f\n\x07senders\x18\x03 \x03(\t\x12\x13\n\x0bsender_sets\x18\x04 \x03(\t\x12\x17\n\x0fnot_sender_sets\x18\x05 \x03(\t\x12\x0f\n\x07mention\x18\x06 \x01(\x08\x12\x10\n\x08prefixes\x18\x07 \x03(\t\x12\r\n\x05regex\x18\x08 \x01(\t\x12\x10\n\x08segments\x18\t \x03(\t\x12\x11\n\tfrom_bots\x18\n \x01(\x08\x12+\n\nconditions\x18\x0b \x03(\x0b\x32\x17.jackfield.v1.Condition\"S\n\tCondition\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12(\n\x08operator\x18\x02 \x01(\x0e\x32\x16.jackfield.v1.Operator\x12\r\n\x05value\x18\x03 \x01(\t\"\x80\x01\n\x04\x42usy\x12$\n\x04mode\x18\x01 \x01(\x0e\x32\x16.jackfield.v1.BusyMode\x12)\n\x06window\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nmax_merged\x18\x03 \x01(\r\x12\x13\n\x0breject_text\x18\x04 \x01(\t\";\n\tSenderSet\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0f\n\x07members\x18\x03 \x03(\t\"g\n\x0e\x41\x64\x64RuleRequest\x12\x0b\n\x03\x62ot\x18\x01 \x01(\t\x12 \n\x04rule\x18\x02 \x01(\x0b\x32\x12.jackfield.v1.Rule\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"3\n\x0f\x41\x64\x64RuleResponse\x12 \n\x04rule\x18\x01 \x01(\x0b\x32\x12.jackfield.v1.Rule\"1\n\x11RemoveRuleRequest\x12\x0b\n\x03\x62ot\x18\x01 \x01(\t\x12\x0f\n\x07rule_id\x18\x02 \x01(\t\"\x14\n\x12RemoveRuleResponse\"\x1f\n\x10ListRulesRequest\x12\x0b\n\x03\x62ot\x18\x01 \x01(\t\"=\n\x11ListRulesResponse\x12(\n\x06tables\x18\x01 \x03(\x0b\x32\x18.jackfield.v1.RouteTable*\xb0\x01\n\x08Operator\x12\x18\n\x14OPERATOR_UNSPECIFIED\x10\x00\x12\x12\n\x0eOPERATOR_EQUAL\x10\x01\x12\x16\n\x12OPERATOR_NOT_EQUAL\x10\x02\x12\x15\n\x11OPERATOR_CONTAINS\x10\x03\x12\x19\n\x15OPERATOR_NOT_CONTAINS\x10\x04\x12\x18\n\x14OPERATOR_STARTS_WITH\x10\x05\x12\x12\n\x0eOPERATOR_REGEX\x10\x06*^\n\x07OnError\x12\x18\n\x14ON_ERROR_UNSPECIFIED\x10\x00\x12\x11\n\rON_ERROR_STOP\x10\x01\x12\x11\n\rON_ERROR_NEXT\x10\x02\x12\x13\n\x0fON_ERROR_NOTIFY\x10\x03*\x93\x01\n\x08\x42usyMode\x12\x19\n\x15\x42USY_MODE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x42USY_MODE_QUEUE\x10\x01\x12\x13\n\x0f\x42USY_MODE_MERGE\x10\x02\x12\x17\n\x13\x42USY_MODE_INTERRUPT\x10\x03\x12\x14\n\x10\x42USY_MODE_REJECT\x10\x04\x12\x13\n\x0f\x42USY_MODE_STEER\x10\x05\x32\x81\x02\n\x06Router\x12L\n\x07\x41\x64\x64Rule\x12\x1c.jackfield.v1.AddRuleRequest\x1a\x1d.jackfield.v1.AddRuleResponse\"\x04\xa0\xbb\x18\x03\x12U\n\nRemoveRule\x12\x1f.jackfield.v1.RemoveRuleRequest\x1a .jackfield.v1.RemoveRuleResponse\"\x04\xa0\xbb\x18\x03\x12R\n\tListRules\x12\x1e.jackfield.v1.ListRulesRequest\x1a\x1f.jackfield.v1.ListRulesResponse\"\x04\xa0\xbb\x18\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19jackfield/v1/router.proto\x12\x0cjackfield.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x19jackfield/v1/access.proto\"M\n\nRouteTable\x12\x0b\n\x03\x62ot\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12!\n\x05rules\x18\x03 \x03(\x0b\x32\x12.jackfield.v1.Rule\"\xf4\x02\n\x04Rule\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x65vent\x18\x02 \x01(\t\x12\x10\n\x08priority\x18\x03 \x01(\x05\x12\x10\n\x08\x64isabled\x18\x04 \x01(\x08\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\"\n\x05match\x18\x06 \x01(\x0b\x32\x13.jackfield.v1.Match\x12\x0f\n\x07handler\x18\x07 \x01(\t\x12\'\n\x06\x63onfig\x18\x08 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08\x63ontinue\x18\t \x01(\x08\x12\'\n\x08on_error\x18\n \x01(\x0e\x32\x15.jackfield.v1.OnError\x12*\n\x07timeout\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12 \n\x04\x62usy\x18\x0c \x01(\x0b\x32\x12.jackfield.v1.Busy\x12\x0e\n\x06\x62ypass\x18\r \x01(\x08\x12\x11\n\tunordered\x18\x0e \x01(\x08\x12\x0e\n\x06source\x18\x0f \x01(\t\"\x97\x02\n\x05Match\x12\x12\n\nchat_types\x18\x01 \x03(\t\x12\r\n\x05\x63hats\x18\x02 \x03(\t\x12\x0f\n\x07senders\x18\x03 \x03(\t\x12\x13\n\x0bsender_sets\x18\x04 \x03(\t\x12\x17\n\x0fnot_sender_sets\x18\x05 \x03(\t\x12\x0f\n\x07mention\x18\x06 \x01(\x08\x12\x10\n\x08prefixes\x18\x07 \x03(\t\x12\r\n\x05regex\x18\x08 \x01(\t\x12\x10\n\x08segments\x18\t \x03(\t\x12\x11\n\tfrom_bots\x18\n \x01(\x08\x12+\n\nconditions\x18\x0b \x03(\x0b\x32\x17.jackfield.v1.Condition\x12\x11\n\tchat_sets\x18\x0c \x03(\t\x12\x15\n\rnot_chat_sets\x18\r \x03(\t\"S\n\tCondition\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12(\n\x08operator\x18\x02 \x01(\x0e\x32\x16.jackfield.v1.Operator\x12\r\n\x05value\x18\x03 \x01(\t\"\x80\x01\n\x04\x42usy\x12$\n\x04mode\x18\x01 \x01(\x0e\x32\x16.jackfield.v1.BusyMode\x12)\n\x06window\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nmax_merged\x18\x03 \x01(\r\x12\x13\n\x0breject_text\x18\x04 \x01(\t\";\n\tSenderSet\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0f\n\x07members\x18\x03 \x03(\t\"g\n\x0e\x41\x64\x64RuleRequest\x12\x0b\n\x03\x62ot\x18\x01 \x01(\t\x12 \n\x04rule\x18\x02 \x01(\x0b\x32\x12.jackfield.v1.Rule\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"3\n\x0f\x41\x64\x64RuleResponse\x12 \n\x04rule\x18\x01 \x01(\x0b\x32\x12.jackfield.v1.Rule\"1\n\x11RemoveRuleRequest\x12\x0b\n\x03\x62ot\x18\x01 \x01(\t\x12\x0f\n\x07rule_id\x18\x02 \x01(\t\"\x14\n\x12RemoveRuleResponse\"\x1f\n\x10ListRulesRequest\x12\x0b\n\x03\x62ot\x18\x01 \x01(\t\"=\n\x11ListRulesResponse\x12(\n\x06tables\x18\x01 \x03(\x0b\x32\x18.jackfield.v1.RouteTable*\xb0\x01\n\x08Operator\x12\x18\n\x14OPERATOR_UNSPECIFIED\x10\x00\x12\x12\n\x0eOPERATOR_EQUAL\x10\x01\x12\x16\n\x12OPERATOR_NOT_EQUAL\x10\x02\x12\x15\n\x11OPERATOR_CONTAINS\x10\x03\x12\x19\n\x15OPERATOR_NOT_CONTAINS\x10\x04\x12\x18\n\x14OPERATOR_STARTS_WITH\x10\x05\x12\x12\n\x0eOPERATOR_REGEX\x10\x06*^\n\x07OnError\x12\x18\n\x14ON_ERROR_UNSPECIFIED\x10\x00\x12\x11\n\rON_ERROR_STOP\x10\x01\x12\x11\n\rON_ERROR_NEXT\x10\x02\x12\x13\n\x0fON_ERROR_NOTIFY\x10\x03*\x93\x01\n\x08\x42usyMode\x12\x19\n\x15\x42USY_MODE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x42USY_MODE_QUEUE\x10\x01\x12\x13\n\x0f\x42USY_MODE_MERGE\x10\x02\x12\x17\n\x13\x42USY_MODE_INTERRUPT\x10\x03\x12\x14\n\x10\x42USY_MODE_REJECT\x10\x04\x12\x13\n\x0f\x42USY_MODE_STEER\x10\x05\x32\x81\x02\n\x06Router\x12L\n\x07\x41\x64\x64Rule\x12\x1c.jackfield.v1.AddRuleRequest\x1a\x1d.jackfield.v1.AddRuleResponse\"\x04\xa0\xbb\x18\x03\x12U\n\nRemoveRule\x12\x1f.jackfield.v1.RemoveRuleRequest\x1a .jackfield.v1.RemoveRuleResponse\"\x04\xa0\xbb\x18\x03\x12R\n\tListRules\x12\x1e.jackfield.v1.ListRulesRequest\x1a\x1f.jackfield.v1.ListRulesResponse\"\x04\xa0\xbb\x18\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,36 +40,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROUTER'].methods_by_name['RemoveRule']._serialized_options = b'\240\273\030\003'
   _globals['_ROUTER'].methods_by_name['ListRules']._loaded_options = None
   _globals['_ROUTER'].methods_by_name['ListRules']._serialized_options = b'\240\273\030\002'
-  _globals['_OPERATOR']._serialized_start=1431
-  _globals['_OPERATOR']._serialized_end=1607
-  _globals['_ONERROR']._serialized_start=1609
-  _globals['_ONERROR']._serialized_end=1703
-  _globals['_BUSYMODE']._serialized_start=1706
-  _globals['_BUSYMODE']._serialized_end=1853
+  _globals['_OPERATOR']._serialized_start=1473
+  _globals['_OPERATOR']._serialized_end=1649
+  _globals['_ONERROR']._serialized_start=1651
+  _globals['_ONERROR']._serialized_end=1745
+  _globals['_BUSYMODE']._serialized_start=1748
+  _globals['_BUSYMODE']._serialized_end=1895
   _globals['_ROUTETABLE']._serialized_start=132
   _globals['_ROUTETABLE']._serialized_end=209
   _globals['_RULE']._serialized_start=212
   _globals['_RULE']._serialized_end=584
   _globals['_MATCH']._serialized_start=587
-  _globals['_MATCH']._serialized_end=824
-  _globals['_CONDITION']._serialized_start=826
-  _globals['_CONDITION']._serialized_end=909
-  _globals['_BUSY']._serialized_start=912
-  _globals['_BUSY']._serialized_end=1040
-  _globals['_SENDERSET']._serialized_start=1042
-  _globals['_SENDERSET']._serialized_end=1101
-  _globals['_ADDRULEREQUEST']._serialized_start=1103
-  _globals['_ADDRULEREQUEST']._serialized_end=1206
-  _globals['_ADDRULERESPONSE']._serialized_start=1208
-  _globals['_ADDRULERESPONSE']._serialized_end=1259
-  _globals['_REMOVERULEREQUEST']._serialized_start=1261
-  _globals['_REMOVERULEREQUEST']._serialized_end=1310
-  _globals['_REMOVERULERESPONSE']._serialized_start=1312
-  _globals['_REMOVERULERESPONSE']._serialized_end=1332
-  _globals['_LISTRULESREQUEST']._serialized_start=1334
-  _globals['_LISTRULESREQUEST']._serialized_end=1365
-  _globals['_LISTRULESRESPONSE']._serialized_start=1367
-  _globals['_LISTRULESRESPONSE']._serialized_end=1428
-  _globals['_ROUTER']._serialized_start=1856
-  _globals['_ROUTER']._serialized_end=2113
+  _globals['_MATCH']._serialized_end=866
+  _globals['_CONDITION']._serialized_start=868
+  _globals['_CONDITION']._serialized_end=951
+  _globals['_BUSY']._serialized_start=954
+  _globals['_BUSY']._serialized_end=1082
+  _globals['_SENDERSET']._serialized_start=1084
+  _globals['_SENDERSET']._serialized_end=1143
+  _globals['_ADDRULEREQUEST']._serialized_start=1145
+  _globals['_ADDRULEREQUEST']._serialized_end=1248
+  _globals['_ADDRULERESPONSE']._serialized_start=1250
+  _globals['_ADDRULERESPONSE']._serialized_end=1301
+  _globals['_REMOVERULEREQUEST']._serialized_start=1303
+  _globals['_REMOVERULEREQUEST']._serialized_end=1352
+  _globals['_REMOVERULERESPONSE']._serialized_start=1354
+  _globals['_REMOVERULERESPONSE']._serialized_end=1374
+  _globals['_LISTRULESREQUEST']._serialized_start=1376
+  _globals['_LISTRULESREQUEST']._serialized_end=1407
+  _globals['_LISTRULESRESPONSE']._serialized_start=1409
+  _globals['_LISTRULESRESPONSE']._serialized_end=1470
+  _globals['_ROUTER']._serialized_start=1898
+  _globals['_ROUTER']._serialized_end=2155
 # @@protoc_insertion_point(module_scope)

@@ -252,6 +252,8 @@ class Match(google.protobuf.message.Message):
     SEGMENTS_FIELD_NUMBER: builtins.int
     FROM_BOTS_FIELD_NUMBER: builtins.int
     CONDITIONS_FIELD_NUMBER: builtins.int
+    CHAT_SETS_FIELD_NUMBER: builtins.int
+    NOT_CHAT_SETS_FIELD_NUMBER: builtins.int
     mention: builtins.bool
     """The message mentions the bot, or the chat is private."""
     regex: builtins.str
@@ -290,6 +292,14 @@ class Match(google.protobuf.message.Message):
     def conditions(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Condition]:
         """Further conditions, all of which must hold."""
 
+    @property
+    def chat_sets(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Names of sender sets that hold the chat, by its id. A set that was never pushed makes the event wait."""
+
+    @property
+    def not_chat_sets(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Names of sender sets that must not hold the chat."""
+
     def __init__(
         self,
         *,
@@ -304,8 +314,10 @@ class Match(google.protobuf.message.Message):
         segments: collections.abc.Iterable[builtins.str] | None = ...,
         from_bots: builtins.bool = ...,
         conditions: collections.abc.Iterable[Global___Condition] | None = ...,
+        chat_sets: collections.abc.Iterable[builtins.str] | None = ...,
+        not_chat_sets: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["chat_types", b"chat_types", "chats", b"chats", "conditions", b"conditions", "from_bots", b"from_bots", "mention", b"mention", "not_sender_sets", b"not_sender_sets", "prefixes", b"prefixes", "regex", b"regex", "segments", b"segments", "sender_sets", b"sender_sets", "senders", b"senders"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["chat_sets", b"chat_sets", "chat_types", b"chat_types", "chats", b"chats", "conditions", b"conditions", "from_bots", b"from_bots", "mention", b"mention", "not_chat_sets", b"not_chat_sets", "not_sender_sets", b"not_sender_sets", "prefixes", b"prefixes", "regex", b"regex", "segments", b"segments", "sender_sets", b"sender_sets", "senders", b"senders"]) -> None: ...
 
 Global___Match: typing_extensions.TypeAlias = Match
 
@@ -319,7 +331,9 @@ class Condition(google.protobuf.message.Message):
     OPERATOR_FIELD_NUMBER: builtins.int
     VALUE_FIELD_NUMBER: builtins.int
     field: builtins.str
-    """`chat_type`, `chat_id`, `thread_id`, `sender_id`, `text`, `segment`, `platform`, `event`."""
+    """`chat_type`, `chat_id`, `thread_id`, `sender_id`, `text`, `segment`, `platform`, `event`, `mention` (`true` when the message
+    mentions the bot or the chat is private, else `false`).
+    """
     operator: Global___Operator.ValueType
     """How to compare."""
     value: builtins.str
@@ -370,7 +384,7 @@ Global___Busy: typing_extensions.TypeAlias = Busy
 
 @typing.final
 class SenderSet(google.protobuf.message.Message):
-    """People, by id, that rules refer to by name."""
+    """People, or chats, by id, that rules refer to by name."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -383,7 +397,9 @@ class SenderSet(google.protobuf.message.Message):
     """Version chosen by the policy, for people."""
     @property
     def members(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """`<bot>:<sender id>` or `<sender id>`; at most 100,000."""
+        """`<bot>:<sender id>` or `<sender id>`, with chat ids in a set of chats; `*` for everyone. At most 100,000. An id alone that begins
+        with the name of the event's own bot and a colon is never found: it could pass for someone else.
+        """
 
     def __init__(
         self,

@@ -172,6 +172,7 @@ class FakeKernel:
         merged: Iterable[Event] = (),
         attempt: int = 1,
         delivery_id: str = "",
+        lane_busy: bool = False,
     ) -> Delivered:
         """Offers an event to a handler. `await delivered.outcome` for how it ended."""
         session = self.session(plugin)
@@ -183,6 +184,7 @@ class FakeKernel:
             rule_id="test",
             timeout=wellknown.seconds_to_proto(600),
             seed=7,
+            lane_busy=lane_busy,
         )
         if rule_config is not None:
             proto.rule_config.CopyFrom(wellknown.struct_to_proto(rule_config))
@@ -391,7 +393,8 @@ class FakeKernel:
 
     def judge(self, session: Session, event: Event) -> JackfieldError | None:
         """Refuses what a kernel would refuse, and what the test wants refused."""
-        if event.bot and self._bots.get(event.bot) != session.plugin:
+        own = event.type.startswith(f"{session.plugin}.") and "send" in session.config.grants
+        if event.bot and not own and self._bots.get(event.bot) != session.plugin:
             return UnknownBot(f"{event.bot} is not open on this session", metadata={"bot": event.bot})
         return self.refuse_publish(event) if self.refuse_publish is not None else None
 
