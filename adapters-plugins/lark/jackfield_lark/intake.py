@@ -46,7 +46,15 @@ class Intake:
             self._bot.log.warning("an event was not taken, Lark sends it again: %s", error)
             return
         await self._room.acquire()
-        durable = [await self._bot.publish_nowait(one.event, one.dedup_key) for one in found]
+        try:
+            durable = [await self._bot.publish_nowait(one.event, one.dedup_key) for one in found]
+        except JackfieldError as error:
+            self._room.release()
+            self._bot.log.warning("an event was not taken: %s", error)
+            if not error.retryable:
+                # Sent again it would be no better.
+                await self._settle((), acknowledge)
+            return
         task = asyncio.create_task(
             self._settle(durable, acknowledge), name=f"acknowledges for {self._bot.name}"
         )

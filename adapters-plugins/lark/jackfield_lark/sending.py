@@ -38,9 +38,7 @@ async def send(account: Account, call: Call, message: Message, answered: str, th
     what = outgoing(message)
     if not what.steps:
         raise InvalidArgument("there is nothing to send", metadata={"field": "message"})
-    answered = answered or what.quoted
-    if not answered and call.chat.thread_id:
-        answered, thread = await _of_thread(account, call.chat.thread_id), True
+    answered, thread = await target_of(account, call, answered or what.quoted, thread)
     degraded = dict.fromkeys(what.degraded)
     sent: list[str] = []
     for number, step in enumerate(what.steps):
@@ -55,6 +53,13 @@ async def send(account: Account, call: Call, message: Message, answered: str, th
             rest = UnsentRest(error.reason, error.message, len(what.steps) - number)
             return _result(sent, tuple(degraded), rest)
     return _result(sent, tuple(degraded))
+
+
+async def target_of(account: Account, call: Call, answered: str, thread: bool) -> tuple[str, bool]:
+    """The message to answer, and whether in a thread: a thread is written to by answering a message of it. Raises NotFound."""
+    if not answered and call.chat.thread_id:
+        return await _of_thread(account, call.chat.thread_id), True
+    return answered, thread
 
 
 async def deliver(account: Account, call: Call, post: Post, answered: str, thread: bool, number: int) -> str:

@@ -9,7 +9,7 @@ from jackfield_sdk.chunking import split
 
 from jackfield_lark.account import Account
 from jackfield_lark.convert.outgoing import LIMIT, Post, as_card
-from jackfield_lark.sending import deliver, put, send
+from jackfield_lark.sending import deliver, put, send, target_of
 
 # Lark takes five updates of one message in a second.
 STREAM_SECONDS = 0.5
@@ -17,6 +17,7 @@ STREAM_SECONDS = 0.5
 
 async def stream(account: Account, call: Call, steps: StreamSteps, answered: str, thread: bool) -> SendResult:
     """Shows what there is not more often than the platform bears, and at the end everything."""
+    answered, thread = await target_of(account, call, answered, thread)
     growing = _Growing(account, call, steps.opening.format is TextFormat.MARKDOWN, answered, thread)
     clock = asyncio.get_running_loop().time
     due, shown = 0.0, ""
