@@ -24,7 +24,9 @@ _INTEGERS = {
 }
 _REALS = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
 
-texts = st.text(max_size=20) | st.sampled_from(["", "b", "echo", "message.received", "\0", "\u202e", "../..", "x" * 5000])
+texts = st.text(max_size=20) | st.sampled_from(
+    ["", "b", "echo", "message.received", "\0", "\u202e", "../..", "x" * 5000]
+)
 values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | texts,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
@@ -101,7 +103,11 @@ def _place(draw: st.DrawFn, whole: Any) -> tuple[Any, Any] | None:
     """A random key or index somewhere inside."""
     holder = whole
     while True:
-        keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)) if isinstance(holder, list) else ())
+        keys = (
+            list(holder)
+            if isinstance(holder, dict)
+            else list(range(len(holder)) if isinstance(holder, list) else ())
+        )
         if not keys:
             return None
         key = draw(st.sampled_from(keys))

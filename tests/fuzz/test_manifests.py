@@ -24,9 +24,13 @@ MANIFESTS = [
     for path in sorted((ROOT / folder).glob("*/jackfield_*/jackfield-plugin.yaml"))
 ]
 CONFIG: dict[str, Any] = {
-    "plugins": {"echo": {"enabled": True, "config": {"a": 1}, "grants": ["reply"], "limits": {"memory": "64MiB"}}},
+    "plugins": {
+        "echo": {"enabled": True, "config": {"a": 1}, "grants": ["reply"], "limits": {"memory": "64MiB"}}
+    },
     "bots": {"b": {"adapter": "echo", "enabled": True, "config": {"token": "x"}}},
-    "routes": {"b": [{"id": "echo", "event": "message.received", "handler": "echo", "match": {"prefixes": ["/"]}}]},
+    "routes": {
+        "b": [{"id": "echo", "event": "message.received", "handler": "echo", "match": {"prefixes": ["/"]}}]
+    },
     "metrics": {"port": 0, "enabled": False},
     "log": {"level": "info"},
     "journal": {"retention": "7d"},

@@ -29,13 +29,34 @@ SAID = {
     "message_id": 42,
     "user_id": 7,
     "group_id": 5,
-    "message": [{"type": "at", "data": {"qq": "10000"}}, {"type": "image", "data": {"file": "a", "url": "http://x/"}}],
+    "message": [
+        {"type": "at", "data": {"qq": "10000"}},
+        {"type": "image", "data": {"file": "a", "url": "http://x/"}},
+    ],
     "sender": {"user_id": 7, "nickname": "Ann", "card": "Annie"},
 }
-NOTICE = {"time": 1, "self_id": 10000, "post_type": "notice", "notice_type": "group_increase", "user_id": 7, "group_id": 5}
+NOTICE = {
+    "time": 1,
+    "self_id": 10000,
+    "post_type": "notice",
+    "notice_type": "group_increase",
+    "user_id": 7,
+    "group_id": 5,
+}
 PAGE = [
-    {"type": "message", "id": "c1", "message": [{"type": "Plain", "text": "hi"}, {"type": "Image", "base64": "aGk="}]},
-    {"type": "interaction", "id": "c2", "message_id": "m", "controls_id": "k", "action_id": "a", "values": {"x": "y"}},
+    {
+        "type": "message",
+        "id": "c1",
+        "message": [{"type": "Plain", "text": "hi"}, {"type": "Image", "base64": "aGk="}],
+    },
+    {
+        "type": "interaction",
+        "id": "c2",
+        "message_id": "m",
+        "controls_id": "k",
+        "action_id": "a",
+        "values": {"x": "y"},
+    },
     {"type": "history", "before": "m1", "limit": 5},
 ]
 
@@ -68,7 +89,9 @@ def text_of(frame: Any) -> str:
 def frames(*sane: Any) -> st.SearchStrategy[list[str | bytes]]:
     """What one client sends."""
     nearly = st.sampled_from(sane).flatmap(mutated).map(text_of)
-    return st.lists(nearly | values.map(text_of) | st.text(max_size=40) | st.binary(max_size=40), min_size=1, max_size=10)
+    return st.lists(
+        nearly | values.map(text_of) | st.text(max_size=40) | st.binary(max_size=40), min_size=1, max_size=10
+    )
 
 
 async def throw(socket: aiohttp.ClientWebSocketResponse, sent: list[str | bytes]) -> None:
@@ -90,7 +113,10 @@ async def arrives(kernel: FakeKernel, text: str) -> None:
 
 async def onebot(sent: list[str | bytes]) -> None:
     headers = {"X-Self-ID": "10000", "X-Client-Role": "Universal"}
-    async with FakeKernel() as kernel, kernel.running(build(), config={"port": 0}, grants=["network"]) as plugin:
+    async with (
+        FakeKernel() as kernel,
+        kernel.running(build(), config={"port": 0}, grants=["network"]) as plugin,
+    ):
         await kernel.open_bot("one", plugin="onebot")
         (address,) = plugin.runtime.context.addresses
         async with aiohttp.ClientSession() as session:
@@ -103,7 +129,10 @@ async def onebot(sent: list[str | bytes]) -> None:
 
 
 async def webchat(sent: list[str | bytes]) -> None:
-    async with FakeKernel() as kernel, kernel.running(create_plugin(), config={"port": 0}, grants=["network"]) as plugin:
+    async with (
+        FakeKernel() as kernel,
+        kernel.running(create_plugin(), config={"port": 0}, grants=["network"]) as plugin,
+    ):
         await kernel.open_bot("web", {})
         url = f"{plugin.addresses[0][1]}ws?session="
         async with aiohttp.ClientSession() as session:
