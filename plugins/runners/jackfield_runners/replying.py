@@ -48,7 +48,7 @@ class Reply:
         files = Message([one for one in message if isinstance(one, File | Image | Voice | Video)])
         if not text:
             if self._stream is None and files:
-                await self._ctx.reply(files, key=KEY)
+                await self._ctx.reply(files, key="files")
                 return
             text = message.plain()
         stream = await self._opened()

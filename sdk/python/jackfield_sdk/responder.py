@@ -28,14 +28,15 @@ async def respond(
     *,
     settings: Mapping[str, Any] | None = None,
     key: str = "respond",
-    timeout: float = 3600.0,
+    timeout: float = 590.0,
     sleep: Sleep = asyncio.sleep,
 ) -> AsyncIterator[responder_pb2.RespondResponse]:
     """Asks the assistant `name` of a plugin about `message`; the last step is the end.
 
     Under the delivery's key a redelivery gets the recorded end. Where the provider died in the middle nobody knows whether
-    it had asked, and it is asked again; it shows the other side the same key. `timeout` in seconds bounds the whole answer.
-    Needs the grants `call:jackfield.v1.Responder` and `kv`. Raises what the provider raises.
+    it had asked, and it is asked again; it shows the other side the same key. `timeout` in seconds bounds the whole
+    answer; the default ends before a rule does. Needs the grants `call:jackfield.v1.Responder` and `kv`. Raises what the
+    provider raises.
     """
     request = responder_pb2.RespondRequest(
         name=name,
