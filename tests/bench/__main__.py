@@ -1,6 +1,6 @@
 """All benchmarks in one run, with the budgets beside the figures.
 
-python -m tests.bench [--quick] [--json FILE] [--only round_trip|onebot|agent|start|log]
+python -m tests.bench [--quick] [--json FILE] [--only round_trip|onebot|agent|start|adapters|scale|log]
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from jackfield_kernel.journal.sqlite.driver import SqliteLog
 
-from . import agent, log, onebot, round_trip, start
+from . import adapters, agent, log, onebot, round_trip, scale, start
 from .budgets import table
 
 
@@ -45,6 +45,8 @@ def parts(quick: bool) -> dict[str, Callable[[], dict[str, Any]]]:
         "onebot": lambda: onebot.run(500 if quick else 2000),
         "agent": lambda: agent.run(30 if quick else 200),
         "start": lambda: start.run(1 if quick else 3),
+        "adapters": lambda: adapters.run(50 if quick else 300, adapters.NAMES),
+        "scale": lambda: scale.run(quick),
         "log": lambda: asyncio.run(_journal(0.3 if quick else 1.0)),
     }
 

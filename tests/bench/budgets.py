@@ -47,6 +47,14 @@ def rows(results: dict[str, Any]) -> Iterator[Row]:
         yield Row(f"agent, {name}, p99", figures["p99_ms"], "ms")
     if "start" in results:
         yield from _start(results["start"])
+    if "scale" in results:
+        yield from _scale(results["scale"])
+    for name, at in results.get("adapters", {}).items():
+        yield Row(f"adapter {name}, start to ready", at["ready_s"], "s")
+        yield Row(f"adapter {name}, PSS idle", at["pss_idle_mib"], "MiB")
+        yield Row(f"adapter {name}, platform to kernel, p50", at["in_p50_ms"], "ms")
+        yield Row(f"adapter {name}, kernel to platform, p50", at["out_p50_ms"], "ms")
+        yield Row(f"adapter {name}, CPU per 1,000 there and back", at["cpu_seconds_per_1000"], "s")
 
 
 def _round_trip(figures: dict[str, Any]) -> Iterator[Row]:
@@ -98,6 +106,17 @@ def _start(figures: dict[str, Any]) -> Iterator[Row]:
     without = size["ours_mb"] + size["third_party_mb"]
     yield Row("installed, sum without bytecode", without, "MB", 110)
     yield Row("installed, with the bytecode there is", size["total_mb"], "MB")
+
+
+def _scale(figures: dict[str, Any]) -> Iterator[Row]:
+    """Growth against the small set of the same run; the budget is about many plugins and many lanes together."""
+    for name, at in figures.items():
+        both = name == "both"
+        yield Row(f"{name}, all active", at["ready_s"], "s", 15.0 if both else None)
+        yield Row(
+            f"{name}, kernel CPU per event against the small set", at["growth"], "x", 1.5 if both else None
+        )
+        yield Row(f"{name}, PSS of the kernel", at["kernel_pss_mib"], "MiB")
 
 
 def table(results: dict[str, Any]) -> str:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -195,10 +194,31 @@ def parts(quick: bool) -> dict[str, Callable[[Path], dict[str, Any]]]:
         "small": lambda folder: life(folder, 1000, count),
         "lanes": lambda folder: life(folder, 2_000 if quick else 10_000, count),
         "plugins": lambda folder: life(folder, 1000, count, copies(folder, "jackfield_echo", many, {})),
+        "both": lambda folder: life(
+            folder, 2_000 if quick else 10_000, count, copies(folder, "jackfield_echo", many, {})
+        ),
         "bots": lambda folder: life(folder, 1000, count, bots=100 if quick else 1000),
         "observers": observed,
         "events": journaled,
     }
+
+
+def run(quick: bool, only: Sequence[str] = ()) -> dict[str, Any]:
+    """The small set, then every dimension, or those of `only`; a line for each."""
+    results: dict[str, Any] = {}
+    for name, measure in parts(quick).items():
+        if only and name not in (*only, "small"):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            at = results[name] = measure(Path(folder))
+        at["growth"] = at["kernel_cpu_per_1000"] / results["small"]["kernel_cpu_per_1000"]
+        print(
+            f"{name:<10} answers after {at['answering_s']:5.2f} s, all active after {at['ready_s']:6.2f} s,"
+            f" {at['per_second']:6.0f}/s, kernel {at['kernel_cpu_per_1000']:.3f} s per 1,000 ({at['growth']:.2f} x),"
+            f" {at['kernel_pss_mib']:4.0f} MiB",
+            flush=True,
+        )
+    return results
 
 
 def main() -> None:
@@ -208,20 +228,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--only", action="append", choices=sorted(parts(True)))
     chosen = parser.parse_args()
-    results: dict[str, Any] = {"load_before": os.getloadavg()[0]}
-    for name, run in parts(chosen.quick).items():
-        if chosen.only and name not in (*chosen.only, "small"):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            results[name] = run(Path(folder))
-        at, small = results[name], results["small"]
-        growth = at["kernel_cpu_per_1000"] / small["kernel_cpu_per_1000"]
-        print(
-            f"{name:<10} answers after {at['answering_s']:5.2f} s, all active after {at['ready_s']:6.2f} s,"
-            f" {at['per_second']:6.0f}/s, kernel {at['kernel_cpu_per_1000']:.3f} s per 1,000 ({growth:.2f} x),"
-            f" {at['kernel_pss_mib']:4.0f} MiB",
-            flush=True,
-        )
+    results = run(chosen.quick, chosen.only or ())
     if chosen.json:
         chosen.json.write_text(json.dumps(results, indent=1) + "\n")
 

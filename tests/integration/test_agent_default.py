@@ -125,7 +125,8 @@ async def test_three_variables_switch_to_a_real_endpoint(tmp_path: Path) -> None
             assert asked["model"] == "m"
             assert "Markdown" in asked["messages"][0]["content"]
             tools = {tool["function"]["name"] for tool in asked["tools"]}
-            assert tools == {"recall", "remember", "send_message", "time_now"}
+            jobs = {"cancel_job", "list_jobs", "schedule_job"}
+            assert tools == {"recall", "remember", "send_message", "time_now"} | jobs
             server.scripts = [refuses(401)]
             await browser.say("and now?")
             await browser.heard("The model could not answer (AUTH_EXPIRED).")

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.integration
 
 async def test_an_adapter_waits_for_its_first_bot_and_says_how_to_add_one(tmp_path: Path) -> None:
     plugins = declared(tmp_path, adapter_manifest(bots=()))
+    quick = {"plugins": plugins, "limits": {"drain": 0.2}}
     async with running(tmp_path, config={"plugins": plugins}) as rig:
         status = await rig.until(lambda status: status.settled)
         (plugin,) = status.plugins
@@ -23,9 +24,20 @@ async def test_an_adapter_waits_for_its_first_bot_and_says_how_to_add_one(tmp_pa
         await rig.declared("a")
         await rig.until_bots("mine")
     # The next kernel knows that somebody needs it.
-    async with running(tmp_path, config={"plugins": plugins}) as rig:
+    async with running(tmp_path, config=quick) as rig:
         await rig.declared("a")
         await rig.until_bots("mine")
+        # Its last bot is switched off: it ends in order, and is there again when somebody needs it.
+        await rig.admin.SetBotEnabled(admin_pb2.SetBotEnabledRequest(name="mine", enabled=False))
+        await rig.until(lambda status: status.plugins[0].reason.reason == "NO_BOTS")
+        await rig.admin.SetBotEnabled(admin_pb2.SetBotEnabledRequest(name="mine", enabled=True))
+        await rig.declared("a")
+        await rig.until_bots("mine")
+        await rig.admin.SetBotEnabled(admin_pb2.SetBotEnabledRequest(name="mine", enabled=False))
+        # Asked for again while it is still ending.
+        await rig.until(lambda status: status.plugins[0].state != "ACTIVE")
+        await rig.admin.SetBotEnabled(admin_pb2.SetBotEnabledRequest(name="mine", enabled=True))
+        await rig.until(lambda status: status.plugins[0].state in ("STARTING", "ACTIVE"))
         await rig.admin.SetBotEnabled(admin_pb2.SetBotEnabledRequest(name="mine", enabled=False))
     async with running(tmp_path, config={"plugins": plugins}) as rig:
         status = await rig.until(lambda status: status.settled)

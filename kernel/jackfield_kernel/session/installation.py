@@ -92,6 +92,8 @@ class Installation:
         self._vouched: set[str] = set()
         """Strangers' plugins that the operator trusts."""
         self._admin_bots: dict[str, BotEntry] = {}
+        self._resting: set[str] = set()
+        """Adapters that lost their last bot; one may still be ending when the next bot comes."""
         self._developed: dict[str, bool] = {}
         """Plugins of developers, by id; True for those that the developer starts."""
 
@@ -145,9 +147,7 @@ class Installation:
         """A plugin that nobody needs yet would be a process for nothing: it waits for its first bot."""
         if self._needed(spec.manifest) or spec.hold is not None or spec.error is not None:
             return spec
-        adapter = spec.name if spec.manifest and spec.manifest.kind == "adapter" else "PLUGIN"
-        remedy = f"jackfield bot add NAME --adapter {adapter}"
-        return replace(spec, hold=Reason(NO_BOTS, "No bot uses it.", remedy))
+        return replace(spec, hold=_idle(spec))
 
     def _needed(self, manifest: Manifest | None) -> bool:
         """Whether a plugin has something to do: an adapter has a bot, an ingress an adapter with routes that has one."""
@@ -365,9 +365,13 @@ class Installation:
         self._redactor.hold("bots", [text for spec in specs for text in spec.config.secret_values()])
         self._bots.set(specs)
         for snapshot in self._supervisor.snapshot():
-            if snapshot.reason.name == NO_BOTS and self._needed(
-                self._supervisor.spec(snapshot.name).manifest
-            ):
+            spec = self._supervisor.spec(snapshot.name)
+            if not self._needed(spec.manifest):
+                if snapshot.name not in self._developed:
+                    self._resting.add(snapshot.name)
+                    self._supervisor.rest(snapshot.name, _idle(spec))
+            elif snapshot.reason.name == NO_BOTS or snapshot.name in self._resting:
+                self._resting.discard(snapshot.name)
                 self._supervisor.wake(snapshot.name)
 
     def _specs(self, admin_bots: Mapping[str, BotEntry]) -> list[BotSpec]:
@@ -480,3 +484,9 @@ def _developed_spec(manifest: Manifest, *, external: bool) -> PluginSpec:
         return PluginSpec(manifest.name, manifest, "develop", launcher=EXTERNAL, watched=False)
     patient = manifest.model_copy(update={"restart": UNTIL_RESTARTED})
     return PluginSpec(manifest.name, patient, "develop", python_path=python_path_of(manifest))
+
+
+def _idle(spec: PluginSpec) -> Reason:
+    """Why a plugin that nobody needs does not run."""
+    adapter = spec.name if spec.manifest and spec.manifest.kind == "adapter" else "PLUGIN"
+    return Reason(NO_BOTS, "No bot uses it.", f"jackfield bot add NAME --adapter {adapter}")

@@ -28,6 +28,10 @@ class Platforms(Protocol):
         """Platform of an adapter; empty for other plugins."""
         ...
 
+    def adapter_of(self, bot: str) -> str | None:
+        """Plugin id of a bot's adapter; None where there is no such bot."""
+        ...
+
     def dedup_horizon(self, plugin: str) -> float:
         """Seconds for which its platform may deliver an update again."""
         ...
@@ -63,7 +67,8 @@ class Intake:
     def _store(self, session: Session, publish: frame_pb2.Publish, marks: list[Put], answer: Answer) -> None:
         event = publish.event
         event.plugin = session.plugin
-        event.platform = self._platforms.platform_of(session.plugin)
+        adapter = session.plugin if event.bot in session.open_bots else self._platforms.adapter_of(event.bot)
+        event.platform = self._platforms.platform_of(adapter) if adapter else ""
         event.depth = 0
         answer = self.tracing.accept(event, answer)
         if publish.checkpoint:
@@ -106,15 +111,8 @@ class Intake:
             return problem(
                 "INVALID_ARGUMENT", "an event needs an id of at most 128 characters and a type", field="event"
             )
-        if event.bot not in session.open_bots and (
-            event.bot or not event.type.startswith(f"{session.plugin}.")
-        ):
-            return problem(
-                "UNKNOWN_BOT",
-                f"bot {event.bot!r} is not open on this session",
-                remedy="Publish for bots that OpenBot opened, and events of your own without a bot.",
-                bot=event.bot,
-            )
+        if event.bot not in session.open_bots and (error := self._not_own(session, publish)) is not None:
+            return error
         size = event.ByteSize()
         if size > MAX_EVENT_BYTES:
             return problem(
@@ -135,4 +133,27 @@ class Intake:
         unacknowledged = session.publishes.received - session.publishes.committed
         if unacknowledged > 2 * MAX_UNACKNOWLEDGED:
             return problem("OVERLOADED", f"{unacknowledged} publishes wait for their commit")
+        return None
+
+    def _not_own(self, session: Session, publish: frame_pb2.Publish) -> error_pb2.Error | None:
+        """An event of a plugin that does not carry the bot: of its own type alone, about any bot with the grant `send`."""
+        event = publish.event
+        own = event.type.startswith(f"{session.plugin}.")
+        if own and not event.bot:
+            return None
+        if not own or publish.checkpoint or self._platforms.adapter_of(event.bot) is None:
+            return problem(
+                "UNKNOWN_BOT",
+                f"bot {event.bot!r} is not open on this session",
+                remedy="Publish for bots that OpenBot opened; events of your own without a bot or about one that exists.",
+                bot=event.bot,
+            )
+        # Who answers such an event writes into the chat that it names.
+        if not session.grants.has("send"):
+            return problem(
+                "GRANT_MISSING",
+                f"{session.plugin} may not publish events about the bot {event.bot!r}",
+                remedy="Ask for the grant `send` in the manifest.",
+                grant="send",
+            )
         return None

@@ -105,12 +105,19 @@ class PluginLife:
         self._wanted = True
         self._changed.set()
 
-    async def unwant(self, reason: Reason, drain: str = DRAIN_STOP) -> None:
-        """Drain and stop; returns when nothing of it runs."""
+    def rest(self, reason: Reason, drain: str = DRAIN_STOP) -> None:
+        """Drain and stop; does not wait for that."""
         self._wanted, self._stop_reason, self._drain = False, reason, drain
         if self._living:
             self._settled.clear()
             self._changed.set()
+        elif self.state is State.STOPPED:
+            self.reason = reason
+
+    async def unwant(self, reason: Reason, drain: str = DRAIN_STOP) -> None:
+        """Drain and stop; returns when nothing of it runs."""
+        self.rest(reason, drain)
+        if self._living:
             await self._settled.wait()
         if self.state is State.STOPPED:
             self.reason = reason

@@ -96,6 +96,12 @@ class Supervisor:
         if life.spec.error is None and life.state not in (State.STARTING, State.ACTIVE):
             life.want()
 
+    def rest(self, name: str, reason: Reason) -> None:
+        """Stop a plugin that nobody needs any more, in order, without waiting for it; one that is upgraded goes on."""
+        life = self._life(name)
+        if name not in self._beside and life.state in (State.STARTING, State.ACTIVE):
+            life.rest(reason)
+
     async def disable(self, name: str) -> None:
         """Drain and stop a plugin until it is enabled. Returns when it is gone. Raises UnknownPlugin."""
         self._not_upgrading(name)

@@ -24,6 +24,7 @@ from jackfield_agent.prompts import system_prompt
 from jackfield_agent.replying import Reply
 from jackfield_agent.runs import Run, Runs
 from jackfield_agent.settings import Settings
+from jackfield_agent.showing import typing
 from jackfield_agent.texts import Texts
 from jackfield_agent.tooling import Tooling
 from jackfield_agent.turn import SHOWN, Bound, Clock, Turn
@@ -126,7 +127,8 @@ class Agent:
         hint = work.installed.hint(event.bot, settings.language)
         system.content.segments.add().text.text = system_prompt(settings.instructions, hint, ctx.now(), event)
         sender = event.sender.id if event.sender is not None else ""
-        await work.turn.run(system, user, work.tools, sender)
+        async with typing(ctx, shown=event.chat is not None and work.installed.can(event.bot, "send_typing")):
+            await work.turn.run(system, user, work.tools, sender)
 
     async def _outcome(
         self, ctx: Context, settings: Settings, texts: Texts, work: _Work, run: Run

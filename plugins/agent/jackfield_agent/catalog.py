@@ -69,6 +69,10 @@ class Installed:
             hint = hint.get(language) or hint.get("en") or next(iter(hint.values()), "")
         return str(hint)
 
+    def can(self, bot: str, api: str) -> bool:
+        """Whether the bot's adapter declares a method of the Adapter service."""
+        return api in (self._provides.get(self._adapters.get(bot, ""), {}).get("apis") or ())
+
 
 class Catalog:
     """Asks the kernel and the providers; their lists are kept for a minute. `clock` in seconds."""

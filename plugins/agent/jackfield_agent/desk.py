@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from jackfield.v1 import conversation_pb2, responder_pb2
 from jackfield_sdk import (
     CommandContext,
@@ -157,4 +159,8 @@ def memory_place(providers: list[str], event: Event, settings: Settings) -> Plac
     if not providers or event.chat is None or not event.bot:
         return Place("", Target())
     user = event.sender.id if settings.per_user and event.sender is not None else ""
-    return Place(providers[0], Target(bot=event.bot, chat=event.chat, plugin=providers[0]), user)
+    chat = event.chat
+    if event.subject and not event.message:
+        # What a job says is no part of the chat's own conversation: users and model keep taking turns there.
+        chat = replace(chat, thread_id=event.subject)
+    return Place(providers[0], Target(bot=event.bot, chat=chat, plugin=providers[0]), user)

@@ -20,7 +20,7 @@ _PAYLOADS: frozenset[str] = frozenset(
     if isinstance(kind, type) and dataclasses.is_dataclass(kind)
     for field in dataclasses.fields(kind)
 )
-LONGEST_VALUE = 2000
+LONGEST_VALUE = 4000
 
 
 def check_template(template: str) -> None:

@@ -20,6 +20,8 @@ from jackfield_sdk import (
 
 # Adapters pace themselves; this keeps cumulative texts from growing quadratically on the way there.
 BETWEEN_UPDATES = 0.2
+# The whole answer of a model that has nothing to say. Only to events that are no messages: who writes gets an answer.
+SILENCE = frozenset({"[SILENT]", "NO_REPLY"})
 
 
 class Reply:
@@ -54,6 +56,8 @@ class Reply:
                 await stream.update(text)
                 await stream.__aexit__(None, None, None)
             self._stream = None
+            return
+        if text.strip() in SILENCE and not media:
             return
         message = Message(markdown(text)) if text.strip() else Message()
         await self._deliver(message + media if media else message)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from agent_scene import Scene, says, text_of, tool, tool_result
 from jackfield.v1 import adapter_message_pb2, conversation_pb2, model_pb2, tool_pb2
+from jackfield_agent.desk import memory_place
+from jackfield_agent.settings import Settings
 from jackfield_sdk import (
     AuthExpired,
     Chat,
+    CustomEvent,
     Event,
     GroupMemberJoined,
     InvalidArgument,
@@ -236,6 +240,19 @@ async def test_any_event_is_answered_by_a_prompt(scene: Scene) -> None:
         assert "{nonsense}" in error.message
 
 
+@pytest.mark.parametrize("silence", ["[SILENT]", "NO_REPLY"])
+async def test_nothing_to_say_is_not_said_where_nobody_wrote(scene: Scene, silence: str) -> None:
+    scene.play()
+    scene.answers[:] = [says(silence)]
+    async with scene.running():
+        due = replace(event("scheduler.due", CustomEvent({"prompt": "news?"})), subject="job-1")
+        delivered = await scene.kernel.deliver(due, rule_config={"prompt": "{data.prompt}"})
+        assert (await delivered.outcome).done
+        assert told(delivered) == []
+        assert text_of(scene.asked[0].messages[-1]) == "news?"
+        assert told(await answered(scene)) == [silence]
+
+
 async def test_a_long_history_is_summarised(scene: Scene) -> None:
     scene.context_tokens = 1000
     scene.play()
@@ -329,3 +346,10 @@ async def test_a_memory_that_stays_away_costs_two_attempts_and_not_the_answer(sc
         third = await scene.kernel.deliver(message("hi"), attempt=3)
         assert (await third.outcome).done
         assert told(third) == ["Hello!"]
+
+
+def test_a_job_remembers_apart_from_the_chat() -> None:
+    said = message("hi", chat=Chat.group("5"))
+    due = replace(event("scheduler.due", CustomEvent({}), chat=Chat.group("5")), subject="job-1")
+    places = [memory_place(["memory"], one, Settings()) for one in (said, due)]
+    assert [str(place.target.chat) for place in places] == ["group:5", "group:5:job-1"]

@@ -19,7 +19,7 @@ class Catalog:
         bots: names of the bots, in order.
         plugins: ids of all plugins.
         handlers: ids of the plugins that provide `jackfield.v1.Handler`.
-        working: those of them that are meant to run; one that failed is, one that was switched off is not.
+        off: ids of the plugins that are not meant to run; one that only failed is none of them.
         brought: names of the bots that adapters bring along; all others were added by the operator.
     """
 
@@ -40,7 +40,7 @@ class Catalog:
         self.handlers = frozenset(
             name for name, table in provides.items() if HANDLER in table.get("services", ())
         )
-        self.working = self.handlers - {plugin.name for plugin in response.plugins if plugin.off}
+        self.off = frozenset(plugin.name for plugin in response.plugins if plugin.off)
         self._handles = {name: tuple(table.get("handles") or ()) for name, table in provides.items()}
         self._adapters = {bot.name: provides.get(bot.adapter, {}) for bot in response.bots}
         self._own_types = frozenset(

@@ -33,10 +33,10 @@ class DefaultRule(NamedTuple):
     guard: bool = False
 
     def is_for(self, bot: str, catalog: Catalog) -> bool:
-        """Whether the bot gets it."""
+        """Whether the bot gets it. A rule makes way when its handler is switched off; a guard never does: the bot stays closed."""
         if self.needs and self.needs not in catalog.plugins:
             return False
-        if self.guard and bot in catalog.brought:
+        if bot in catalog.brought if self.guard else self.value.get("handler") in catalog.off:
             return False
         return not self.bots or bot in self.bots
 

@@ -173,7 +173,7 @@ class Policy:
         return table
 
     def _compose(self, bot: str) -> list[router_pb2.Rule]:
-        return self._bots.get(bot, BotRules()).compose(self._defaults_of(bot), self._catalog.working)
+        return self._bots.get(bot, BotRules()).compose(self._defaults_of(bot), self._catalog.handlers)
 
     def _defaults_of(self, bot: str) -> list[router_pb2.Rule]:
         return [one.rule_of(bot) for one in self._defaults if one.is_for(bot, self._catalog)]

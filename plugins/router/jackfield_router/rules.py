@@ -41,7 +41,7 @@ class BotRules:
     def compose(self, defaults: Iterable[router_pb2.Rule], handlers: Set[str]) -> list[router_pb2.Rule]:
         """The rules in force, in list order: temporary ones first, defaults last; of one id the first counts.
 
-        Defaults whose handler is not installed or switched off are left out. Added rules stay: their events wait for it.
+        Defaults whose handler is not installed are left out. Added rules stay: their events wait for it.
         """
         temporary = [_from(one.rule, TEMPORARY) for one in self.temporary.values()]
         own = [_from(rule, ADMIN) for rule in self.own.values() if rule.id not in self.temporary]

@@ -40,10 +40,10 @@ async def test_the_agent_answers_the_web_chat_where_it_is_installed(stopped: Hou
     stopped.bots("web", "onebot")
     stopped.plugin("agent", HANDLER)
     async with stopped.run():
-        assert stopped.ids("web") == ["commands", "agent", "agent-buttons", "echo"]
-        assert stopped.ids("onebot") == ["commands", "echo"]
+        assert stopped.ids("web") == ["commands", "agent", "agent-buttons", "jobs", "echo"]
+        assert stopped.ids("onebot") == ["commands", "jobs", "echo"]
         await stopped.remove("agent")
-        assert stopped.ids("web") == ["commands", "agent-buttons", "echo"]
+        assert stopped.ids("web") == ["commands", "agent-buttons", "jobs", "echo"]
 
 
 async def test_default_rules_of_missing_handlers_are_left_out_until_they_are_installed(

@@ -13,7 +13,7 @@ from jackfield.v1 import frame_pb2
 from jackfield_sdk import convert, wellknown
 from jackfield_sdk.adapter_types import Address, BotState
 from jackfield_sdk.calling import Caller, logger_for
-from jackfield_sdk.entity import User
+from jackfield_sdk.entity import Chat, User
 from jackfield_sdk.errors import JackfieldError, Unavailable, error_to_proto
 from jackfield_sdk.event import Event
 from jackfield_sdk.identifiers import event_id
@@ -76,16 +76,32 @@ class PluginContext(Caller):
         return self._link.silence
 
     async def publish(
-        self, type: str, data: dict[str, Any] | None = None, *, subject: str = "", dedup_key: str = ""
+        self,
+        type: str,
+        data: dict[str, Any] | None = None,
+        *,
+        id: str = "",
+        bot: str = "",
+        chat: Chat | None = None,
+        subject: str = "",
+        sender: User | None = None,
+        dedup_key: str = "",
     ) -> str:
-        """Publishes an event of the plugin's own, about no bot; returns its id when it is durable.
+        """Publishes an event of the plugin's own and returns its id when it is durable.
 
-        A name without a dot becomes `<plugin id>.<name>`. The same `dedup_key` again is accepted and dropped.
-        Observers see it, and rules of a table for all bots. Raises InvalidArgument for another's type.
+        A name without a dot becomes `<plugin id>.<name>`. The same `dedup_key` again is accepted and dropped, and so is the same
+        `id`. Without a `bot` observers see it, and rules of a table for all bots; with one its rules choose the handler, and the
+        grant `send` is needed. Raises InvalidArgument for another's type, and the kernel's refusal.
         """
-        name = type if "." in type else f"{self.name}.{type}"
         event = Event(
-            id=event_id(), type=name, time=datetime.now(UTC), subject=subject, payload=CustomEvent(data or {})
+            payload=CustomEvent(data or {}),
+            type=type if "." in type else f"{self.name}.{type}",
+            id=id or event_id(),
+            time=datetime.now(UTC),
+            bot=bot,
+            chat=chat,
+            subject=subject,
+            sender=sender,
         )
         durable = await self._link.publishes.publish(convert.event_to_proto(event), dedup_key)
         await durable

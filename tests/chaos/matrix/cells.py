@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .client import Client, Count
+from .client import Client
 from .failpoints import POINTS, STEPS
 from .house import House
+from .onebot_client import OneBotClient
+from .tally import Count, Tally
 
 EVERYTHING = ("kernel", "writer", "fork server", "adapter", "handler", "router")
 RANDOM = "at random"
 LOOK_SECONDS = 0.05
+LATE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -28,16 +31,24 @@ class Cell:
     every: float
     per_second: float = 100.0
     messages: int = 500
+    platform: str = "platform"
+    """Its adapter: `platform` redelivers what was not acknowledged, `onebot` sends once."""
 
     @property
     def name(self) -> str:
         """How the table calls the victims."""
-        return "everything at once" if self.victims == EVERYTHING else " and ".join(self.victims)
+        name = "everything at once" if self.victims == EVERYTHING else " and ".join(self.victims)
+        return name if self.platform == "platform" else f"{name} ({self.platform})"
 
     @property
     def may_repeat(self) -> bool:
         """Only the death of an adapter may repeat a reply: its platform takes no key."""
         return "adapter" in self.victims
+
+    @property
+    def may_lose(self) -> bool:
+        """What a platform that sends once had under way when the adapter died is gone with it."""
+        return "adapter" in self.victims and self.platform == "onebot"
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,8 @@ class Outcome:
     def sound(self) -> bool:
         """Whether the promise held."""
         repeated = 0 if self.cell.may_repeat else self.count.repeated
-        return not (self.count.lost or self.count.out_of_order or repeated)
+        lost = 0 if self.cell.may_lose else self.count.lost
+        return not (lost or self.count.out_of_order or repeated)
 
     def as_json(self) -> dict[str, object]:
         """For programs."""
@@ -81,6 +93,9 @@ def cells() -> Iterator[Cell]:
         yield Cell((victim,), RANDOM, pause)
         yield Cell((victim,), RANDOM, pause, 0.0, 4_000)
     yield Cell(EVERYTHING, RANDOM, 4.0, messages=2_000)
+    for victim in ("kernel", "writer", "adapter", "handler", "router"):
+        yield Cell((victim,), RANDOM, 3.0 if victim == "kernel" else 0.7, platform="onebot")
+    yield Cell(EVERYTHING, RANDOM, 4.0, messages=2_000, platform="onebot")
 
 
 async def run(cell: Cell, seed: int = 1, *, patience: float = 90.0) -> Outcome:
@@ -90,7 +105,9 @@ async def run(cell: Cell, seed: int = 1, *, patience: float = 90.0) -> Outcome:
     outside = outside or (cell.victims[0], cell.step) == ("kernel", "during drain")
     victim = None if outside else (cell.victims[0], cell.step, int(cell.every), seed)
     with tempfile.TemporaryDirectory() as folder:
-        async with Client() as client, House(Path(folder), client.port, victim) as house:
+        other: Client | OneBotClient = OneBotClient() if cell.platform == "onebot" else Client()
+        async with other as client, House(Path(folder), client.port, victim, cell.platform) as house:
+            await _first(client, patience)
             client.say()
             if not await client.answered(patience):
                 return Outcome(cell, client.count(), house.deaths)
@@ -100,9 +117,19 @@ async def run(cell: Cell, seed: int = 1, *, patience: float = 90.0) -> Outcome:
             finally:
                 killing.cancel()
                 await asyncio.wait({killing})
-            await client.answered(patience)
+            if cell.may_lose:
+                # What a dead adapter took along is never answered; all else is, one after another.
+                await client.still(LATE_SECONDS)
+            else:
+                await client.answered(patience)
             house.note()
             return Outcome(cell, client.count(), house.deaths)
+
+
+async def _first(client: Tally, patience: float) -> None:
+    """The system is there."""
+    async with asyncio.timeout(patience):
+        await client.connected()
 
 
 async def _kill(house: House, cell: Cell, dice: random.Random) -> None:

@@ -19,16 +19,19 @@ from jackfield_kernel.supervisor.adopted import read_record
 
 ROOT = Path(__file__).parents[3]
 PLATFORM = Path(__file__).parent / "platform" / "jackfield_platform"
-PLUGINS = {"adapter": "platform", "handler": "echo", "router": "router"}
+OTHERS = {"handler": "echo", "router": "router"}
 STOP_SECONDS = 30.0
 
 
 class House:
     """Processes and their deaths. `victim` is None for kills from outside."""
 
-    def __init__(self, folder: Path, port: int, victim: tuple[str, str, int, int] | None) -> None:
+    def __init__(
+        self, folder: Path, port: int, victim: tuple[str, str, int, int] | None, platform: str = "platform"
+    ) -> None:
         self.folder = folder
         self.deaths = 0
+        self._plugins = {"adapter": platform, **OTHERS}
         self._victim = victim
         self._environ = {**os.environ, "JACKFIELD_DATA": str(folder / "data"), "PYTHONPATH": str(ROOT)}
         self._kernel: asyncio.subprocess.Process | None = None
@@ -38,9 +41,11 @@ class House:
         plugins: dict[str, Any] = {
             "router": {},
             "echo": {},
-            "platform": {"directory": str(PLATFORM.parent), "config": {"port": port}},
+            platform: {"config": {"port": port}},
         }
-        for kind, name in PLUGINS.items():
+        if platform == "platform":
+            plugins[platform]["directory"] = str(PLATFORM.parent)
+        for kind, name in self._plugins.items():
             if victim is not None and victim[0] == kind:
                 plugins[name]["directory"] = str(self._doomed(name, victim))
         config = {
@@ -110,7 +115,7 @@ class House:
     def pids(self) -> dict[str, int]:
         """Processes that live now, by victim."""
         found: dict[str, int] = {}
-        for kind, name in PLUGINS.items():
+        for kind, name in self._plugins.items():
             record = read_record(self.folder / "data" / "running" / f"{name}.json")
             if record is not None and record.lives():
                 found[kind] = record.pid
@@ -127,7 +132,7 @@ class House:
 
     async def drain(self, victim: str) -> None:
         """Ask for a restart in order of the victim, or of the handler; a kernel that dies meanwhile cannot answer."""
-        name = PLUGINS.get(victim, "echo")
+        name = self._plugins.get(victim, "echo")
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "jackfield_kernel", "plugin", "restart", name,
             env=self._environ, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
@@ -137,7 +142,7 @@ class House:
     def note(self) -> None:
         """Count plugin processes that were replaced since the last look: each is a death that nobody here caused."""
         for kind, pid in self.pids().items():
-            if kind in PLUGINS:
+            if kind in self._plugins:
                 if self._seen.get(kind, pid) != pid:
                     self.deaths += 1
                 self._seen[kind] = pid

@@ -427,7 +427,9 @@ class Publish(google.protobuf.message.Message):
     """
     @property
     def event(self) -> jackfield.v1.event_pb2.Event:
-        """The event; at most 256 KiB. `bot` must be open on this session (UNKNOWN_BOT); `platform` is stamped by the kernel."""
+        """The event; at most 256 KiB. `bot` must be open on this session (UNKNOWN_BOT); an event of the plugin's own type,
+        `<plugin id>.<name>`, may have no bot, or with the grant `send` any that exists. `platform` is stamped by the kernel.
+        """
 
     def __init__(
         self,

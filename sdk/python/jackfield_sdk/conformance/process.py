@@ -42,6 +42,11 @@ class AdapterProcess:
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     @property
+    def pid(self) -> int:
+        """Process id of the adapter; 0 before the first start."""
+        return self._process.pid if self._process is not None else 0
+
+    @property
     def alive(self) -> bool:
         """True while the process runs."""
         return self._process is not None and self._process.returncode is None

@@ -395,7 +395,8 @@ class FakeKernel:
 
     def judge(self, session: Session, event: Event) -> JackfieldError | None:
         """Refuses what a kernel would refuse, and what the test wants refused."""
-        if event.bot and self._bots.get(event.bot) != session.plugin:
+        own = event.type.startswith(f"{session.plugin}.") and "send" in session.config.grants
+        if event.bot and not own and self._bots.get(event.bot) != session.plugin:
             return UnknownBot(f"{event.bot} is not open on this session", metadata={"bot": event.bot})
         return self.refuse_publish(event) if self.refuse_publish is not None else None
 

@@ -1,0 +1,3 @@
+"""IRC for Jackfield."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,3 @@
+"""Tools of MCP servers."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,3 @@
+"""Events to a URL of the operator's, and what its answer asks for."""
+
+__version__ = "0.1.0"
