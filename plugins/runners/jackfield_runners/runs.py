@@ -19,8 +19,14 @@ class Run:
     def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start the work."""
         self.task = asyncio.create_task(work)
-        self.task.add_done_callback(lambda _: self.news.set())
+        self.task.add_done_callback(self._ended)
         return self.task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            # Nobody may be left to ask for it, when the caller went away in the same moment.
+            task.exception()
+        self.news.set()
 
     def stop(self) -> None:
         """A user wants no more of it."""

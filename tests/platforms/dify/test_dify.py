@@ -12,7 +12,7 @@ from jackfield.v1 import adapter_message_pb2, responder_pb2
 from jackfield_runners.runners import build
 from jackfield_sdk import Chat, Image, Media, Message, User
 from jackfield_sdk.payload import CustomEvent
-from jackfield_sdk.testing import FakeKernel, message
+from jackfield_sdk.testing import FakeKernel, fake_state, message
 from jackfield_sdk.testing.events import event
 from jackfield_sdk.testing.records import Delivered
 
@@ -305,3 +305,24 @@ async def test_an_interruption_ends_the_question(house: House) -> None:
         await asyncio.wait_for(delivered.outcome, 10)
         house.server.scripts = [streams(*chat("Anew"))]
         assert told(await house.answered("again")) == ["Anew"]
+
+
+async def test_an_idle_conversation_expires(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, written = fake_state.METHODS["KvWrite"], []
+
+    def write(state: fake_state.FakeState, plugin: str, request: Any) -> Any:
+        written.extend((one.key, one.ttl.ToSeconds()) for one in request.writes)
+        return plain[1](state, plugin, request)
+
+    monkeypatch.setitem(fake_state.METHODS, "KvWrite", (plain[0], write))
+    async with house.running(expire_seconds=3600):
+        await house.answered()
+    # When the conversation was named, and again when the answer was whole: its idleness begins then.
+    assert written == [("conversation/support/bot:private:7", 3600)] * 2
+
+
+async def test_what_cannot_work_is_told_to_the_operator(house: House) -> None:
+    async with house.running(key="nobody"):
+        report = house.kernel.session("runners").report
+    (warning,) = report.warnings
+    assert "runner support: keys has no line nobody=" in warning.message
