@@ -163,7 +163,7 @@ async def test_files_go_along_and_come_back(house: House) -> None:
         (streams(), "UNAVAILABLE"),
         (floods(b"x" * 65536), "PLATFORM_ERROR"),
         (floods(b"data: " + b"x" * 65536 + b"\n"), "PLATFORM_ERROR"),
-        (floods(b": ping\n\n" * 4096), "PLATFORM_ERROR"),
+        pytest.param(floods(b": ping\n\n" * 4096), "PLATFORM_ERROR", marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 async def test_a_failure_is_told_in_a_word_and_asked_once(house: House, script: Any, reason: str) -> None:

@@ -158,6 +158,7 @@ async def test_a_stream_that_does_not_end_is_marked(house: House) -> None:
     assert "broke off here" in text
 
 
+@pytest.mark.slow
 async def test_nobody_there_is_tried_three_times(house: House) -> None:
     async with house.running():
         (text,) = await house.ask(url="http://127.0.0.1:1/webhook")
