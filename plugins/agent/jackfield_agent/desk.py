@@ -28,8 +28,16 @@ class Desk:
 
     async def stop(self, ctx: CommandContext, args: str) -> str:
         """`/stop`"""
-        texts = self._texts(ctx)
-        return texts("stopping" if self._runs.stop(place_of(ctx.event)) else "nothing_runs")
+        texts, event = self._texts(ctx), ctx.event
+        running = self._runs.at(place_of(event))
+        if not running:
+            return texts("nothing_runs")
+        sender = event.sender.id if event.sender is not None else ""
+        admin = Settings.of(self._plugin.config, {}).is_admin(event.bot, sender)
+        stopped = [run for run in running if admin or run.asker in ("", sender)]
+        for run in stopped:
+            run.stop()
+        return texts("stopping" if stopped else "not_yours_to_stop")
 
     async def approve(self, ctx: CommandContext, args: str) -> str:
         """`/approve [id]`"""
@@ -123,6 +131,13 @@ class Desk:
 def place_of(event: Event) -> str:
     """Where an event belongs: `<bot>:<chat>`."""
     return f"{event.bot}:{event.chat}"
+
+
+def asker_of(event: Event, settings: Settings) -> str:
+    """Who alone, beside administrators, may stop the answer to an event; empty: anyone there."""
+    if settings.stop == "anyone" or event.is_private or event.sender is None:
+        return ""
+    return event.sender.id
 
 
 def memory_place(providers: list[str], event: Event, settings: Settings) -> Place:
