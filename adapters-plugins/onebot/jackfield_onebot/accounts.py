@@ -7,13 +7,15 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
-from jackfield_sdk import Bot, Chat, InvalidArgument, Unavailable
+from jackfield_sdk import Bot, BotState, Chat, InvalidArgument, Unavailable, User
 from jackfield_sdk.spooling import Intake
 
 from jackfield_onebot.caches import Caches
-from jackfield_onebot.connection import Connection
+from jackfield_onebot.connection import Actions, Connection
+from jackfield_onebot.convert.values import text_of
 
 RESTARTED = 1012
+REVERSE, FORWARD, HTTP = "reverse", "forward", "http"
 # Chats whose account a bot with several remembers.
 MOST_CHATS = 4096
 
@@ -23,7 +25,7 @@ class Account:
     """One account that is connected; the two ways are one connection in the Universal role."""
 
     self_id: str
-    actions: Connection | None = None
+    actions: Actions | None = None
     events: Connection | None = None
     caches: Caches = field(default_factory=Caches)
 
@@ -36,14 +38,21 @@ class Account:
 class OpenBot:
     """One bot with its accounts: exactly one when it names its `self_id`, any number otherwise."""
 
-    def __init__(self, bot: Bot, self_id: str, token: str, intake: Intake) -> None:
+    def __init__(self, bot: Bot, self_id: str, token: str, intake: Intake, mode: str = REVERSE) -> None:
         self.bot = bot
+        self.mode = mode
         self.self_id = self_id
         self.token = token
         self.intake = intake
         self.accounts: dict[str, Account] = {}
         self.tasks: set[asyncio.Task[Any]] = set()
+        self.reaching: asyncio.Task[None] | None = None
+        """Dials or asks, in the modes in which the adapter does the first step."""
         self._chats: OrderedDict[str, str] = OrderedDict()
+
+    def greet(self, self_id: str, nickname: Any) -> None:
+        """The account is there, under the name that the implementation tells."""
+        self.bot.state(BotState.ACTIVE, self_user=User(id=self_id, nickname=text_of(nickname)))
 
     def account(self, self_id: str = "", chat: Chat | None = None) -> Account:
         """The account to act as: the named one, the one that saw the chat last, or the only one.
@@ -95,7 +104,8 @@ class Registry:
     def add(self, opened: OpenBot) -> None:
         """Raises InvalidArgument when another bot takes the same account."""
         for other in self._bots.values():
-            if other.self_id == opened.self_id:
+            both_wait = other.mode == opened.mode == REVERSE
+            if other.self_id == opened.self_id and (opened.self_id or both_wait):
                 which = f"account {opened.self_id}" if opened.self_id else "every account"
                 raise InvalidArgument(
                     f"bot {other.bot.name} already takes {which}",
@@ -109,6 +119,7 @@ class Registry:
         return self._bots.pop(name, None)
 
     def of_account(self, self_id: str) -> OpenBot | None:
-        """The bot that names this account, else the one that takes every account."""
-        exact = next((b for b in self._bots.values() if b.self_id == self_id), None)
-        return exact or next((b for b in self._bots.values() if not b.self_id), None)
+        """The bot that waits for this account, else the one that waits for every account."""
+        waiting = [bot for bot in self._bots.values() if bot.mode == REVERSE]
+        exact = next((bot for bot in waiting if bot.self_id == self_id), None)
+        return exact or next((bot for bot in waiting if not bot.self_id), None)

@@ -7,7 +7,7 @@ import itertools
 import json
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 from aiohttp import web
@@ -24,12 +24,26 @@ WRITE_SECONDS = 10.0
 SHOWN = 120
 
 Receive = Callable[[dict[str, Any], bytes], None]
+# Dialled by the implementation, or by us.
+Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
+
+
+class Actions(Protocol):
+    """Runs actions: a connection, or requests."""
+
+    async def call(
+        self, action: str, params: Mapping[str, Any], timeout: float = ACTION_SECONDS, *, effect: bool = True
+    ) -> Mapping[str, Any]:
+        """Runs one action and returns the whole answer. Raises the error that the answer means."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Ends what lasts."""
 
 
 class Connection:
     """`run` reads until the peer goes; `call` may be used meanwhile by anybody."""
 
-    def __init__(self, socket: web.WebSocketResponse, log: logging.LoggerAdapter[logging.Logger]) -> None:
+    def __init__(self, socket: Socket, log: logging.LoggerAdapter[logging.Logger]) -> None:
         self._socket = socket
         self._log = log
         self._numbers = itertools.count(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Iterable, Mapping
@@ -41,7 +42,14 @@ class Intake:
         await self._room.acquire()
         self.heard_until = time.time()
         mark = f"{self.heard_until:.3f}".encode()
-        durable = [await self._bot.publish_nowait(one.event, one.dedup_key, mark) for one in found]
+        try:
+            durable = [await self._bot.publish_nowait(one.event, one.dedup_key, mark) for one in found]
+        except BaseException as error:
+            self._room.release()
+            if not isinstance(error, JackfieldError):
+                raise
+            await self._refused(error, acknowledge)
+            return
         task = asyncio.create_task(
             self._settle(durable, acknowledge), name=f"acknowledges for {self._bot.name}"
         )
@@ -54,9 +62,18 @@ class Intake:
                 await one
             await acknowledge()
         except JackfieldError as error:
-            self._bot.log.warning("an event was not taken, Slack sends it again: %s", error)
+            await self._refused(error, acknowledge)
         except (ConnectionError, RuntimeError) as error:
             self._bot.log.info("the socket took no acknowledgement: %s", type(error).__name__)
+
+    async def _refused(self, error: JackfieldError, acknowledge: Acknowledge) -> None:
+        """Slack sends again what may be taken later; what never will be is taken from its hands."""
+        if error.retryable:
+            self._bot.log.warning("an event was not taken, Slack sends it again: %s", error)
+            return
+        self._bot.log.error("an event was refused and is gone: %s", error)
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            await acknowledge()
 
     def _settled(self, task: asyncio.Task[None]) -> None:
         self._waiting.discard(task)

@@ -100,6 +100,22 @@ async def test_nothing_is_acknowledged_before_it_is_durable() -> None:
         assert [one.event.text for one in kernel.published] == ["kept"]
 
 
+@pytest.mark.parametrize(
+    "text", ["refused by the kernel", "x" * 600_000], ids=["by the kernel", "by its size"]
+)
+async def test_what_is_refused_for_good_is_acknowledged_and_holds_up_nobody(text: str) -> None:
+    async with slack() as (kernel, server):
+        kernel.refuse_publish = lambda event: (
+            ContentTooLarge("no") if event.text.startswith("refused") else None
+        )
+        for _ in range(70):
+            envelope = await server.sockets.send("events_api", callback(server.workspace.say(DIRECT, text)))
+        await server.sockets.until_acked(envelope)
+        after = await server.sockets.send("events_api", callback(server.workspace.say(DIRECT, "after")))
+        await server.sockets.until_acked(after)
+        assert [one.event.text for one in kernel.published] == ["after"]
+
+
 async def test_envelopes_keep_their_order_and_a_repeat_is_stored_once() -> None:
     async with slack() as (kernel, server):
         payloads = [callback(server.workspace.say(GENERAL, f"{number}")) for number in range(20)]

@@ -9,13 +9,10 @@ import grpc
 from jackfield.v1 import admin_pb2, admin_pb2_grpc, error_pb2
 
 from .show import brief, print_table, say, with_fix
-from .status import state_of
+from .status import IDLE, state_of
 
 PATIENCE = 10.0
 """Seconds after which it is said what is not ready."""
-
-UNWANTED = {"DISABLED", "NOT_CONFIGURED", "NO_BOTS"}
-"""Reasons of plugins that stand still because nobody needs them: no fault, and nothing to wait for."""
 
 COLUMNS = ("what", "state", "why")
 
@@ -96,7 +93,7 @@ def not_ready(status: admin_pb2.Status) -> list[Row]:
     rows = [
         Row(f"plugin {one.name}", one.state, one.reason)
         for one in status.plugins
-        if (one.state != "ACTIVE" or one.reason.reason) and one.reason.reason not in UNWANTED
+        if (one.state != "ACTIVE" or one.reason.reason) and one.reason.reason not in IDLE
     ]
     rows += [
         Row(f"bot {one.name}", state_of(one), one.reason)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from jackfield.v1 import admin_pb2, frame_pb2
 
 from .client import admin
@@ -30,12 +32,37 @@ def status(data: Data = None, json: Json = False) -> None:
             ("disk", _storage(found.storage)),
         )
     )
-    print_table(PLUGIN_COLUMNS, map(plugin_row, found.plugins), empty="\nNo plugins are installed.")
+    shown, idle = wanted(found.plugins)
+    print_table(PLUGIN_COLUMNS, map(plugin_row, shown), empty="" if idle else "\nNo plugins are installed.")
+    for line in idle:
+        say(line)
     if found.bots:
         print_table(BOT_COLUMNS, map(bot_row, found.bots))
     if found.problems:
         say("Needs attention:")
         print_errors(found.problems)
+
+
+IDLE = {
+    "NO_BOTS": "Without a bot",
+    "NOT_CONFIGURED": "Not configured",
+    "DISABLED": "Switched off",
+}
+"""Reasons of plugins that stand still because nobody needs them: named in a line each, `plugin list` says more."""
+
+
+def wanted(
+    plugins: Iterable[admin_pb2.PluginStatus],
+) -> tuple[list[admin_pb2.PluginStatus], list[str]]:
+    """The plugins that are meant to run, and lines that name the others by why they are not."""
+    shown = []
+    idle: dict[str, list[str]] = {}
+    for plugin in plugins:
+        if plugin.state == "STOPPED" and plugin.reason.reason in IDLE:
+            idle.setdefault(plugin.reason.reason, []).append(plugin.name)
+        else:
+            shown.append(plugin)
+    return shown, [f"{words}: {', '.join(idle[reason])}" for reason, words in IDLE.items() if reason in idle]
 
 
 PLUGIN_COLUMNS = ("plugin", "state", "since", "why or where")

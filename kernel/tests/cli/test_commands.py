@@ -59,6 +59,17 @@ def test_status_names_what_runs_and_what_is_wrong(shell: Shell) -> None:
     assert found["bus"]["unrouted"] == "0"
 
 
+def test_status_names_what_nobody_needs_in_a_line_each(shell: Shell) -> None:
+    found = status()
+    for name, reason in (("tele", "NO_BOTS"), ("cord", "NO_BOTS"), ("brain", "NOT_CONFIGURED")):
+        found.plugins.add(name=name, state="STOPPED", reason=error_pb2.Error(reason=reason, message="why"))
+    shell.admin.answers["GetStatus"] = admin_pb2.GetStatusResponse(status=found)
+    lines = shell("status").out.splitlines()
+    assert "Without a bot: tele, cord" in lines
+    assert "Not configured: brain" in lines
+    assert not [line for line in lines if line.startswith("tele")]
+
+
 def test_without_a_kernel_it_says_how_to_start_one(alone: Shell) -> None:
     shown = alone("status")
     assert shown.code == 3

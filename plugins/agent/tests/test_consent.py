@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from agent_scene import Scene, says, text_of, tool
-from jackfield.v1 import command_pb2, model_pb2, tool_pb2
+from jackfield.v1 import command_pb2, model_pb2, responder_pb2, tool_pb2
 from jackfield_agent.approvals import APPROVED, ASKED, Approvals, Question, must_ask
-from jackfield_sdk import Actions, Chat, User, convert
+from jackfield_sdk import Actions, Chat, Unavailable, User, convert
 from jackfield_sdk.testing import message
 from jackfield_sdk.testing.events import interaction
 from jackfield_sdk.testing.records import Delivered
@@ -236,3 +236,21 @@ async def test_a_short_id_that_another_question_has_is_made_longer(scene: Scene)
         assert (await approvals.ask(one)).state == APPROVED
         second = await approvals.ask(replace(one, origin="a" * 6 + "b" * 58))
         assert (len(first.id), len(second.id), second.state) == (6, 16, ASKED)
+
+
+async def test_stop_reaches_answers_of_other_plugins(scene: Scene) -> None:
+    scene.play()
+    told: list[object] = []
+
+    def stop(request: responder_pb2.StopAnswersRequest) -> responder_pb2.StopAnswersResponse:
+        told.append(request)
+        if len(told) > 1:
+            raise Unavailable("away")
+        return responder_pb2.StopAnswersResponse(stopped=1)
+
+    scene.kernel.answer("/jackfield.v1.Responder/StopAnswers", responder_pb2.StopAnswersRequest, stop)
+    scene._install("elsewhere", "jackfield.v1.Responder")
+    async with scene.running():
+        assert await command(scene, "stop") == "Stopped."
+        assert await command(scene, "stop") == "Nothing is being written here."
+    assert len(told) == 2

@@ -1,0 +1,1 @@
+"""Lark's shapes and ours. Pure functions."""
