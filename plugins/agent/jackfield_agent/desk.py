@@ -38,9 +38,17 @@ class Desk:
 
     async def stop(self, ctx: CommandContext, args: str) -> str:
         """`/stop`: for all that answers in the chat."""
-        texts = self._texts(ctx)
-        stopped = self._runs.stop(place_of(ctx.event)) + await self._stop_others(ctx.event)
-        return texts("stopping" if stopped else "nothing_runs")
+        texts, event = self._texts(ctx), ctx.event
+        running = self._runs.at(place_of(event))
+        sender = event.sender.id if event.sender is not None else ""
+        admin = Settings.of(self._plugin.config, {}).is_admin(event.bot, sender)
+        own = [run for run in running if admin or run.asker in ("", sender)]
+        for run in own:
+            run.stop()
+        # Who asked an assistant elsewhere is not known here: those answers are stopped for anyone.
+        if await self._stop_others(event) or own:
+            return texts("stopping")
+        return texts("not_yours_to_stop" if running else "nothing_runs")
 
     async def _stop_others(self, event: Event) -> int:
         """Stop the answers of plugins that stand for assistants elsewhere; says how many."""
@@ -152,6 +160,13 @@ class Desk:
 def place_of(event: Event) -> str:
     """Where an event belongs: `<bot>:<chat>`."""
     return f"{event.bot}:{event.chat}"
+
+
+def asker_of(event: Event, settings: Settings) -> str:
+    """Who alone, beside administrators, may stop the answer to an event; empty: anyone there."""
+    if settings.stop == "anyone" or event.is_private or event.sender is None:
+        return ""
+    return event.sender.id
 
 
 def memory_place(providers: list[str], event: Event, settings: Settings) -> Place:

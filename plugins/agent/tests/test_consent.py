@@ -19,9 +19,9 @@ INVOKE = "/jackfield.v1.Commands/Invoke"
 DESTRUCTIVE = tool_pb2.TOOL_DANGER_DESTRUCTIVE
 
 
-async def command(scene: Scene, name: str, args: str = "", user: str = "7", **fields: Any) -> str:
+async def command(scene: Scene, name: str, args: str = "", user: str = "7", chat: Chat | None = None) -> str:
     """What a user is told for `/name args`."""
-    typed = message(f"/{name} {args}", sender=User(id=user), chat=Chat.private("7"), **fields)
+    typed = message(f"/{name} {args}", sender=User(id=user), chat=chat or Chat.private("7"))
     request = command_pb2.InvokeRequest(name=name, args=args, event=convert.event_to_proto(typed))
     response = await scene.kernel.call_service(INVOKE, request, command_pb2.InvokeResponse, target="agent")
     return convert.message_to_plain(response.reply).text
@@ -159,6 +159,32 @@ async def test_stop_ends_an_answer_and_keeps_what_was_said(scene: Scene) -> None
         model_pb2.MODEL_ROLE_TOOL,
         model_pb2.MODEL_ROLE_ASSISTANT,
     ]
+
+
+@pytest.mark.parametrize(
+    ("user", "config", "told"),
+    [
+        ("8", {}, "Only the person who asked, or an administrator, may stop that."),
+        ("7", {}, "Stopped."),
+        ("9", {"admins": ["bot:9"]}, "Stopped."),
+        ("8", {"stop": "anyone"}, "Stopped."),
+    ],
+)
+async def test_in_a_group_who_asked_may_stop(
+    scene: Scene, user: str, config: dict[str, Any], told: str
+) -> None:
+    dangerous(scene)
+    group = Chat.group("g")
+    async with scene.running(**config):
+        delivered = await scene.kernel.deliver(message("delete it", sender=User(id="7"), chat=group))
+        async with asyncio.timeout(10):
+            while not delivered.replies:
+                await asyncio.sleep(0.01)
+        assert await command(scene, "stop", user=user, chat=group) == told
+        if told != "Stopped.":
+            assert not delivered.outcome.done()
+            assert await command(scene, "stop", user="7", chat=group) == "Stopped."
+        assert (await delivered.outcome).emits[-1][1]["outcome"] == "stopped"
 
 
 async def test_an_interrupted_answer_is_kept_as_cut(scene: Scene) -> None:
