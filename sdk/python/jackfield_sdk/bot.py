@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from jackfield_sdk import convert
-from jackfield_sdk.adapter_types import BotState
+from jackfield_sdk.adapter_types import BotState, SendResult
 from jackfield_sdk.entity import User
 from jackfield_sdk.errors import InvalidArgument, JackfieldError
 from jackfield_sdk.event import Event
@@ -50,6 +50,8 @@ class Bot:
         self.lease_seconds = lease_seconds
         self.self_user: User | None = None
         self.connection: Any = None
+        self.begun: dict[str, asyncio.Task[SendResult]] = {}
+        """Streamed replies whose first message is on its way, by key: the SDK's own."""
         self.reported = BotState.UNSPECIFIED
         self.heard_at = time.monotonic()
         self.proves_life = False

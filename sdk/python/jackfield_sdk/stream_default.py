@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import contextlib
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from jackfield_sdk.adapter_types import SendResult, StreamOpening
 from jackfield_sdk.errors import JackfieldError
@@ -44,9 +46,8 @@ async def stream_by_editing(adapter: Adapter, call: Call, steps: StreamSteps) ->
         if failed and not step.is_final:
             continue
         if not message_id or failed:
-            result = await _send(adapter, call, steps.opening, _message(steps.opening, step))
+            result = await memory.begin(_send(adapter, call, steps.opening, _message(steps.opening, step)))
             message_id, shown, failed = result.message_id, step.text, False
-            await memory.write(message_id)
         elif changed and (step.is_final or clock() >= due):
             try:
                 await adapter.edit_message(call, message_id, _message(steps.opening, step))
@@ -74,19 +75,40 @@ async def _send(adapter: Adapter, call: Call, opening: StreamOpening, message: M
 
 
 class _Memory:
-    """Remembers the begun message over a crash of the adapter, where it was granted `kv`."""
+    """Remembers the begun message: over a crash of the adapter, where it was granted `kv`."""
 
     def __init__(self, call: Call) -> None:
         context = call.bot.plugin
         granted = any(grant == "kv" or grant.startswith("kv:") for grant in context.grants)
         self._kv = context.kv if granted and call.key else None
-        self._key = f"stream/{call.key}"[:512]
+        self._key = f"stream/{call.key}"[:512] if call.key else ""
+        self._begun = call.bot.begun
 
     async def read(self) -> str:
         """Id of the message that an earlier attempt began; empty without one."""
+        beginning = self._begun.get(self._key)
+        if beginning is not None:
+            with contextlib.suppress(JackfieldError):
+                return (await asyncio.shield(beginning)).message_id
         return await self._kv.get_text(self._key) if self._kv is not None else ""
 
-    async def write(self, message_id: str) -> None:
-        """Keeps the id."""
-        if self._kv is not None and message_id:
-            await self._kv.put(self._key, message_id, ttl=REMEMBERED_SECONDS)
+    async def begin(self, sending: Coroutine[Any, Any, SendResult]) -> SendResult:
+        """Send and remember in one go: a connection that breaks in between must not leave a message that nobody knows."""
+        if not self._key:
+            return await sending
+        task = self._begun[self._key] = asyncio.create_task(self._kept(sending), name=self._key)
+        task.add_done_callback(self._over)
+        return await asyncio.shield(task)
+
+    async def _kept(self, sending: Coroutine[Any, Any, SendResult]) -> SendResult:
+        result = await sending
+        if self._kv is not None and result.message_id:
+            await self._kv.put(self._key, result.message_id, ttl=REMEMBERED_SECONDS)
+        return result
+
+    def _over(self, task: asyncio.Task[SendResult]) -> None:
+        if self._begun.get(self._key) is task:
+            del self._begun[self._key]
+        if not task.cancelled():
+            # Whoever began it may be gone: its failure is seen here.
+            task.exception()

@@ -33,6 +33,7 @@ from jackfield_sdk import (
     RateLimited,
     SendResult,
     Target,
+    Unavailable,
     UnknownBot,
     User,
     adapter_host,
@@ -333,3 +334,38 @@ async def test_a_streamed_reply_works_on_every_adapter(kind: type[Paper]) -> Non
         assert adapter.sent[0][1] == CHAT
         assert adapter.sent[-1][2].text == "sent as 1"
         assert len(adapter.sent) == 2
+
+
+class Cut(Editing):
+    """Loses the kernel in the moment in which the platform takes the first message."""
+
+    async def send_message(self, call: Call, message: Message) -> SendResult:
+        result = await super().send_message(call, message)
+        if len(self.sent) == 1:
+            self.lose()
+            while call.bot._runtime.link.connected:
+                await asyncio.sleep(0)
+        return result
+
+    def lose(self) -> None:
+        raise AssertionError("set by the test")
+
+
+async def test_a_connection_that_breaks_while_the_first_text_is_sent_shows_it_once() -> None:
+    adapter = Cut()
+    async with FakeKernel() as kernel, kernel.running(plugin_of(adapter), grants=["kv"]) as running:
+        await kernel.open_bot("b", plugin="paper")
+        adapter.lose = lambda: kernel.drop("paper")  # type: ignore[method-assign]
+        for text in ("Hel", "Hello"):
+            step = pb.StreamReplyRequest(sequence=1, text=text, is_final=text == "Hello")
+            step.opening.SetInParent()
+            call = kernel.open_call(METHOD + "StreamReply", step, target=Target(bot="b", chat=CHAT), key="k")
+            if text == "Hel":
+                with pytest.raises(Unavailable):
+                    await call.result()
+                await running.attached_again(2)
+            else:
+                answer = pb.StreamReplyResponse.FromString(await call.result())
+        assert answer.result.message_id == "1"
+        assert len(adapter.sent) == 1
+        assert [(message_id, message.text) for message_id, message in adapter.edits] == [("1", "Hello")]
