@@ -149,8 +149,7 @@ class Client(LocalPlatform):
             self._questions.put_nowait(posted)
 
     async def drop(self) -> None:
-        if self._open is not None:
-            self._open.close()
+        raise Cannot("each question is a connection of its own")
 
     async def malformed(self) -> None:
         for body in (
