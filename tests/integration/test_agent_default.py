@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.platforms.anthropic import server as anthropic
 from tests.platforms.openai.server import refuses, served
 from tests.rig.command import Installation
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 def _without_keys(environ: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environ.items() if not name.startswith("OPENAI_")}
+    return {name: value for name, value in environ.items() if not name.startswith(("OPENAI_", "ANTHROPIC_"))}
 
 
 class Browser:
@@ -128,6 +129,36 @@ async def test_three_variables_switch_to_a_real_endpoint(tmp_path: Path) -> None
             jobs = {"cancel_job", "list_jobs", "schedule_job"}
             assert tools == {"recall", "remember", "send_message", "time_now"} | jobs
             server.scripts = [refuses(401)]
+            await browser.say("and now?")
+            await browser.heard("The model could not answer (AUTH_EXPIRED).")
+            status = await installation.ask("status")
+            assert status["bus"]["dead"] == "0"
+
+
+async def test_three_others_switch_to_claude_whose_thinking_comes_back_signed(tmp_path: Path) -> None:
+    async with anthropic.served() as server:
+        server.scripts = [
+            anthropic.streams(
+                anthropic.start(),
+                *anthropic.thinking(0, "sig-1", "the time"),
+                *anthropic.tool(1, "toolu_1", "time_now", "{", "}"),
+                *anthropic.end("tool_use"),
+            ),
+            anthropic.streams(*anthropic.words("Tea time")),
+        ]
+        environ = {"ANTHROPIC_API_KEY": "sk-1", "ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_MODEL": "m"}
+        async with house(tmp_path, environ) as (installation, browser):
+            await browser.say("what time is it?")
+            await browser.heard("Tea time")
+            await browser.say("thank you")
+            await browser.heard("Tea time")
+            _, second, third = server.asked
+            thought = {"type": "thinking", "thinking": "the time", "signature": "sig-1"}
+            for asked in (second, third):
+                assert (asked["model"], asked["system"][-1]["cache_control"]) == ("m", {"type": "ephemeral"})
+                assert asked["messages"][1]["content"][0] == thought
+            assert third["messages"][-1]["content"][-1]["text"].endswith("thank you")
+            server.scripts = [anthropic.refuses(401, "authentication_error")]
             await browser.say("and now?")
             await browser.heard("The model could not answer (AUTH_EXPIRED).")
             status = await installation.ask("status")

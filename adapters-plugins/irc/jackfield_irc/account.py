@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ from jackfield_sdk.spooling import Intake
 
 from jackfield_irc.connection import Connection, Words
 from jackfield_irc.incoming import Reader
-from jackfield_irc.line import Line, NotALine, decoded, parse
+from jackfield_irc.line import Line, NotALine, decoded, folded, parse
 from jackfield_irc.pace import Sleep
 from jackfield_irc.roster import Roster
 from jackfield_irc.settings import Settings
@@ -88,14 +88,12 @@ class Account:
                 self._bot.state(state, error)
                 wait = min(LONGEST_WAIT, 2 * wait)
                 continue
-            joining = asyncio.create_task(self._enter())
-            self._joining.add(joining)
-            joining.add_done_callback(self._joining.discard)
+            self._own(self._enter())
             self._bot.state(BotState.ACTIVE, self_user=self.user)
             return
 
     async def _enter(self) -> None:
-        """Join the configured channels; one that does not let the bot in costs only itself."""
+        """Join the configured channels; one that does not let the bot in costs only itself. Then the own nickname is claimed back."""
         for channel, key in self.settings.channels:
             try:
                 answers = await self.ask(("JOIN", channel, key) if key else ("JOIN", channel))
@@ -107,10 +105,27 @@ class Account:
                 self._bot.log.warning(
                     "channel %s was not joined: %s", channel, " ".join(refused[0].params[1:])
                 )
+        await self._claim()
+
+    async def _claim(self) -> None:
+        """The nickname was taken, most often by a connection of ours that the server had not given up yet."""
+        if self.reader.mine(self.settings.nick):
+            return
+        try:
+            await self.ask(("NICK", self.settings.nick))
+        except JackfieldError as error:
+            self._bot.log.info("the nickname %s is not free yet: %s", self.settings.nick, error)
+
+    def _own(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._joining.add(task)
+        task.add_done_callback(self._joining.discard)
 
     def _heard(self, line: Line, data: bytes) -> None:
         self._bot.alive()
         stamp = datetime.now(UTC)
+        if line.command == "QUIT" and folded(line.nick) == folded(self.settings.nick):
+            self._own(self._claim())
         for event in self.reader.events(line):
             payload = event.payload
             if isinstance(payload, PlatformEvent) and payload.action == "ctcp":

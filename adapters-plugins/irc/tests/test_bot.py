@@ -99,6 +99,18 @@ async def test_it_comes_back_into_its_channel(world: World) -> None:
     assert (await last(world)).payload.message.plain() == "welcome back"
 
 
+async def test_a_nickname_that_was_taken_is_claimed_back(world: World) -> None:
+    world.server.taken.add("jack")
+    world.server.drop()
+    await world.until(lambda: world.server.joined)
+    assert world.server.nick == "jack_"
+    world.server.taken.clear()
+    world.server.send("jack", "QUIT", "ping timeout")
+    await world.until(lambda: world.server.nick == "jack")
+    world.server.send("ann", "PRIVMSG", ROOM, "jack: there you are")
+    assert (await last(world)).payload.mentions_bot
+
+
 async def test_a_wrong_password_says_so(world: World) -> None:
     server = Server()
     await server.start()

@@ -122,19 +122,22 @@ async def test_talk_a_kill_and_a_return(tmp_path: Path, port: int) -> None:
     async with running(tmp_path / "kernel", config=config(port)) as rig:
         await rig.until_bots("chat")
         ann = await Person.arrives(port, "ann", "#room")
-        ann.say("PRIVMSG", "#room", "hello all")
-        assert (await ann.hears("PRIVMSG", "hello all")).nick == "jack"
-        ann.say("PRIVMSG", "jack", "just us")
-        assert (await ann.hears("PRIVMSG", "just us")).params[0] == "ann"
-        ann.say("PRIVMSG", "#room", "é" * 230)
-        assert len((await ann.hears("PRIVMSG", "é")).params[-1].encode()) <= 400
+        try:
+            ann.say("PRIVMSG", "#room", "hello all")
+            assert (await ann.hears("PRIVMSG", "hello all")).nick == "jack"
+            ann.say("PRIVMSG", "jack", "just us")
+            assert (await ann.hears("PRIVMSG", "just us")).params[0] == "ann"
+            ann.say("PRIVMSG", "#room", "é" * 230)
+            assert len((await ann.hears("PRIVMSG", "é")).params[-1].encode()) <= 400
 
-        pid = next(one.pid for one in (await rig.status()).plugins if one.name == "irc")
-        os.kill(pid, signal.SIGKILL)
-        await ann.hears("QUIT")
-        joined = await ann.hears("JOIN")
-        assert joined.nick == "jack"
-        ann.say("PRIVMSG", "#room", "after the kill")
-        assert (await ann.hears("PRIVMSG", "after the kill")).nick == "jack"
-        ann.leaves()
-        assert (await rig.status()).bus.dead == 0
+            pid = next(one.pid for one in (await rig.status()).plugins if one.name == "irc")
+            os.kill(pid, signal.SIGKILL)
+            # The server may notice the death after the return: then the bot has another name for a moment.
+            while not (joined := await ann.hears("JOIN")).nick.startswith("jack"):
+                pass
+            assert joined.nick in ("jack", "jack_")
+            ann.say("PRIVMSG", "#room", "after the kill")
+            assert (await ann.hears("PRIVMSG", "after the kill")).nick.startswith("jack")
+            assert (await rig.status()).bus.dead == 0
+        finally:
+            ann.leaves()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from google.protobuf import json_format
@@ -12,6 +12,7 @@ from jackfield.v1 import admin_pb2, entity_pb2, event_pb2, message_pb2, router_p
 
 from .client import admin
 from .failure import UsageFailure
+from .given import settings
 from .lazy import new_app
 from .options import Data, Json, Yes, confirm
 from .show import print_json, print_table, say
@@ -67,6 +68,22 @@ def add(
         bool, typer.Option("--mention", help="The bot is mentioned, or the chat is private.")
     ] = False,
     go_on: Annotated[bool, typer.Option("--continue", help="Try the next rule after success too.")] = False,
+    values: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Configuration of the rule, by its handler's `rule_config`; repeatable.",
+        ),
+    ] = None,
+    timeout: Annotated[
+        int,
+        typer.Option("--timeout", metavar="SECONDS", min=0, help="Hard end of one attempt; 600 by default."),
+    ] = 0,
+    busy: Annotated[
+        Literal["queue", "merge", "interrupt", "reject", "steer", ""],
+        typer.Option("--busy", help="When the lane is busy; queue by default."),
+    ] = "",
     description: Annotated[str, typer.Option("--description", help="For people.")] = "",
     file: Annotated[
         Path | None,
@@ -83,6 +100,12 @@ def add(
     given = router_pb2.Rule(
         id=rule_id, event=event, priority=priority, handler=handler, description=description, match=match
     )
+    if values:
+        given.config.CopyFrom(settings(values))
+    if timeout:
+        given.timeout.FromSeconds(timeout)
+    if busy:
+        given.busy.mode = router_pb2.BusyMode.Value(f"BUSY_MODE_{busy.upper()}")
     # The field's name is a keyword of Python.
     setattr(given, "continue", go_on)
     rule.MergeFrom(given)

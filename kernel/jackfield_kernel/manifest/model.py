@@ -151,6 +151,8 @@ class Provides(Strict):
     """Length limits by name, such as `text`."""
     actions: list[Action] = []
     """What only this platform can do."""
+    handles: list[EventPattern] = []
+    """Patterns of events that its handler takes; empty: every event. The router refuses a rule for any other."""
     commands: list[Command] = []
     """Chat commands that it answers."""
     event_types: dict[EventName, EventSchema] = {}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from google.protobuf import json_format
 from google.protobuf.timestamp_pb2 import Timestamp
 from jackfield.v1 import (
     admin_pb2,
@@ -246,6 +247,25 @@ def test_route_add_builds_the_rule_and_options_win_over_the_file(shell: Shell, t
     sent = shell.admin.requests[-1].add.rule  # type: ignore[attr-defined]
     assert (sent.handler, sent.event, sent.priority) == ("other", "*", 9)
     assert shell("route", "add", "--bot", "web").code == 2
+
+
+def test_route_add_takes_configuration_timeout_and_busy_mode(shell: Shell) -> None:
+    shell.admin.answers["AddRoute"] = admin_pb2.AddRouteResponse(rule=rule())
+    options = (
+        "--set",
+        "approval=always",
+        "--set",
+        "tools=[a, b]",
+        "--timeout",
+        "1800",
+        "--busy",
+        "interrupt",
+    )
+    assert shell("route", "add", "--bot", "web", "--handler", "agent", *options).code == 0
+    sent = shell.admin.requests[-1].add.rule  # type: ignore[attr-defined]
+    assert json_format.MessageToDict(sent.config) == {"approval": "always", "tools": ["a", "b"]}
+    assert (sent.timeout.seconds, sent.busy.mode) == (1800, router_pb2.BUSY_MODE_INTERRUPT)
+    assert shell("route", "add", "--bot", "web", "--handler", "agent", "--busy", "nap").code == 2
 
 
 def test_route_test_takes_a_text_or_an_event(shell: Shell, tmp_path: Path) -> None:

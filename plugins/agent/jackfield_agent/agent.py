@@ -17,7 +17,7 @@ from jackfield_agent.asking import Asking, ModelFailed
 from jackfield_agent.catalog import CONVERSATION, Candidate, Catalog, Installed, OfferedTool
 from jackfield_agent.compression import fit
 from jackfield_agent.consent import Consent
-from jackfield_agent.desk import CHOSEN, Desk, memory_place, place_of
+from jackfield_agent.desk import CHOSEN, Desk, asker_of, memory_place, place_of
 from jackfield_agent.incoming import Incoming
 from jackfield_agent.memory import Memory
 from jackfield_agent.prompts import system_prompt
@@ -78,7 +78,8 @@ class Agent:
             await self._say(ctx, settings, work, texts("no_model"))
             self._tell_end(ctx, work.turn, "failed", "NO_PROVIDER")
             return
-        with self._runs.running(place_of(event), self._answer(ctx, settings, work)) as run:
+        answer = self._answer(ctx, settings, work)
+        with self._runs.running(place_of(event), answer, asker_of(event, settings)) as run:
             outcome, reason = await self._outcome(ctx, settings, texts, work, run)
         await work.memory.append(work.turn.said)
         self._tell_end(ctx, work.turn, outcome, reason)

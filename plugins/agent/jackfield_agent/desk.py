@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jackfield.v1 import conversation_pb2
-from jackfield_sdk import CommandContext, Context, Event, InteractionReceived, PluginContext, Target
+from jackfield.v1 import conversation_pb2, responder_pb2
+from jackfield_sdk import (
+    CommandContext,
+    Context,
+    Event,
+    InteractionReceived,
+    JackfieldError,
+    PluginContext,
+    Target,
+)
 
 from jackfield_agent.approvals import APPROVED, CONTROLS, DENIED, EXPIRED, Approvals
 from jackfield_agent.catalog import CONVERSATION, MODEL, Catalog
@@ -15,6 +23,8 @@ from jackfield_agent.settings import Settings
 from jackfield_agent.texts import Texts
 
 CHOSEN = "model/"
+RESPONDER = "jackfield.v1.Responder"
+STOP_SECONDS = 2.0
 
 
 class Desk:
@@ -27,9 +37,36 @@ class Desk:
         self._runs = runs
 
     async def stop(self, ctx: CommandContext, args: str) -> str:
-        """`/stop`"""
-        texts = self._texts(ctx)
-        return texts("stopping" if self._runs.stop(place_of(ctx.event)) else "nothing_runs")
+        """`/stop`: for all that answers in the chat."""
+        texts, event = self._texts(ctx), ctx.event
+        running = self._runs.at(place_of(event))
+        sender = event.sender.id if event.sender is not None else ""
+        admin = Settings.of(self._plugin.config, {}).is_admin(event.bot, sender)
+        own = [run for run in running if admin or run.asker in ("", sender)]
+        for run in own:
+            run.stop()
+        # Who asked an assistant elsewhere is not known here: those answers are stopped for anyone.
+        if await self._stop_others(event) or own:
+            return texts("stopping")
+        return texts("not_yours_to_stop" if running else "nothing_runs")
+
+    async def _stop_others(self, event: Event) -> int:
+        """Stop the answers of plugins that stand for assistants elsewhere; says how many."""
+        stopped = 0
+        for provider in (await self._catalog.installed()).providers(RESPONDER):
+            try:
+                response = await self._plugin.call(
+                    f"/{RESPONDER}/StopAnswers",
+                    responder_pb2.StopAnswersRequest(),
+                    responder_pb2.StopAnswersResponse,
+                    target=Target(bot=event.bot, chat=event.chat, plugin=provider),
+                    timeout=STOP_SECONDS,
+                )
+            except JackfieldError as error:
+                self._plugin.log.warning("%s could not be told to stop: %s", provider, error)
+            else:
+                stopped += response.stopped
+        return stopped
 
     async def approve(self, ctx: CommandContext, args: str) -> str:
         """`/approve [id]`"""
@@ -123,6 +160,13 @@ class Desk:
 def place_of(event: Event) -> str:
     """Where an event belongs: `<bot>:<chat>`."""
     return f"{event.bot}:{event.chat}"
+
+
+def asker_of(event: Event, settings: Settings) -> str:
+    """Who alone, beside administrators, may stop the answer to an event; empty: anyone there."""
+    if settings.stop == "anyone" or event.is_private or event.sender is None:
+        return ""
+    return event.sender.id
 
 
 def memory_place(providers: list[str], event: Event, settings: Settings) -> Place:

@@ -180,9 +180,13 @@ def _bounded(message: model_pb2.ModelMessage) -> model_pb2.ModelMessage:
         return message
     kept = model_pb2.ModelMessage()
     kept.CopyFrom(message)
+    # What the provider signed is worth nothing in pieces, and a model can do without it.
+    kept.ClearField("provider_state")
+    kept.reasoning = kept.reasoning[: LONGEST_TURN // 8]
+    longest = LONGEST_TURN // 8
     for segment in kept.content.segments:
-        if segment.HasField("text"):
-            segment.text.text = f"{segment.text.text[: LONGEST_TURN // 8]}\n[the rest was not kept]"
+        if segment.HasField("text") and len(segment.text.text) > longest:
+            segment.text.text = f"{segment.text.text[:longest]}\n[the rest was not kept]"
     return kept
 
 

@@ -8,9 +8,10 @@ from collections.abc import Coroutine, Iterator
 
 
 class Run:
-    """One answer."""
+    """One answer. `asker` may stop it; empty: anyone may."""
 
-    def __init__(self, work: Coroutine[None, None, None]) -> None:
+    def __init__(self, work: Coroutine[None, None, None], asker: str) -> None:
+        self.asker = asker
         self.task = asyncio.ensure_future(work)
         self.stopped = False
 
@@ -27,9 +28,9 @@ class Runs:
         self._runs: dict[str, list[Run]] = {}
 
     @contextlib.contextmanager
-    def running(self, place: str, work: Coroutine[None, None, None]) -> Iterator[Run]:
+    def running(self, place: str, work: Coroutine[None, None, None], asker: str) -> Iterator[Run]:
         """Works on an answer until the block ends."""
-        run = Run(work)
+        run = Run(work, asker)
         self._runs.setdefault(place, []).append(run)
         try:
             yield run
@@ -39,9 +40,6 @@ class Runs:
             if not self._runs[place]:
                 del self._runs[place]
 
-    def stop(self, place: str) -> int:
-        """Stop what runs at a place; says how many."""
-        runs = self._runs.get(place, [])
-        for run in runs:
-            run.stop()
-        return len(runs)
+    def at(self, place: str) -> list[Run]:
+        """What runs at a place."""
+        return list(self._runs.get(place, ()))

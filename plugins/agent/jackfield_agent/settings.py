@@ -27,6 +27,7 @@ class Settings:
     tool_seconds: float = 300.0
     compress_at: float = 0.6
     per_user: bool = False
+    stop: str = "asker"
     admins: tuple[str, ...] = ()
     language: str = "en"
     prompt: str = DEFAULT_PROMPT

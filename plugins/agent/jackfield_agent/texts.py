@@ -7,6 +7,10 @@ _TEXTS: dict[str, dict[str, str]] = {
     "cut": {"en": "(cut off by a new message)", "zh": "（被新消息打断）"},
     "nothing_runs": {"en": "Nothing is being written here.", "zh": "这里没有正在生成的回答。"},
     "stopping": {"en": "Stopped.", "zh": "已停止。"},
+    "not_yours_to_stop": {
+        "en": "Only the person who asked, or an administrator, may stop that.",
+        "zh": "只有发起者或管理员可以停止该回答。",
+    },
     "no_model": {
         "en": "No model is running, so I cannot answer. The operator finds the reason with: jackfield status",
         "zh": "没有正在运行的模型，无法回答。管理员可运行 jackfield status 查看原因。",

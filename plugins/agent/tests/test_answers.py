@@ -353,3 +353,20 @@ def test_a_job_remembers_apart_from_the_chat() -> None:
     due = replace(event("scheduler.due", CustomEvent({}), chat=Chat.group("5")), subject="job-1")
     places = [memory_place(["memory"], one, Settings()) for one in (said, due)]
     assert [str(place.target.chat) for place in places] == ["group:5", "group:5:job-1"]
+
+
+async def test_what_a_provider_signed_is_kept_unless_it_is_too_large(scene: Scene) -> None:
+    scene.play()
+    small, large = says("one"), says("two")
+    small[-1].finish.message.provider_state = b"signed"
+    large[-1].finish.message.provider_state = b"s" * 200_000
+    large[-1].finish.message.reasoning = "hm" * 100_000
+    scene.answers = [small, large]
+    async with scene.running():
+        for words in ("first", "second"):
+            delivered = await scene.kernel.deliver(message(words))
+            assert (await delivered.outcome).done
+    _, first, _, second = (turn.message for turn in scene.turns)
+    assert scene.asked[1].messages[2].provider_state == b"signed" == first.provider_state
+    assert (text_of(second), second.provider_state) == ("two", b"")
+    assert second.ByteSize() < 150 * 1024

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from agent_scene import Scene, says, text_of, tool
-from jackfield.v1 import command_pb2, model_pb2, tool_pb2
+from jackfield.v1 import command_pb2, model_pb2, responder_pb2, tool_pb2
 from jackfield_agent.approvals import APPROVED, ASKED, Approvals, Question, must_ask
-from jackfield_sdk import Actions, Chat, User, convert
+from jackfield_sdk import Actions, Chat, Unavailable, User, convert
 from jackfield_sdk.testing import message
 from jackfield_sdk.testing.events import interaction
 from jackfield_sdk.testing.records import Delivered
@@ -19,9 +19,9 @@ INVOKE = "/jackfield.v1.Commands/Invoke"
 DESTRUCTIVE = tool_pb2.TOOL_DANGER_DESTRUCTIVE
 
 
-async def command(scene: Scene, name: str, args: str = "", user: str = "7", **fields: Any) -> str:
+async def command(scene: Scene, name: str, args: str = "", user: str = "7", chat: Chat | None = None) -> str:
     """What a user is told for `/name args`."""
-    typed = message(f"/{name} {args}", sender=User(id=user), chat=Chat.private("7"), **fields)
+    typed = message(f"/{name} {args}", sender=User(id=user), chat=chat or Chat.private("7"))
     request = command_pb2.InvokeRequest(name=name, args=args, event=convert.event_to_proto(typed))
     response = await scene.kernel.call_service(INVOKE, request, command_pb2.InvokeResponse, target="agent")
     return convert.message_to_plain(response.reply).text
@@ -161,6 +161,32 @@ async def test_stop_ends_an_answer_and_keeps_what_was_said(scene: Scene) -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("user", "config", "told"),
+    [
+        ("8", {}, "Only the person who asked, or an administrator, may stop that."),
+        ("7", {}, "Stopped."),
+        ("9", {"admins": ["bot:9"]}, "Stopped."),
+        ("8", {"stop": "anyone"}, "Stopped."),
+    ],
+)
+async def test_in_a_group_who_asked_may_stop(
+    scene: Scene, user: str, config: dict[str, Any], told: str
+) -> None:
+    dangerous(scene)
+    group = Chat.group("g")
+    async with scene.running(**config):
+        delivered = await scene.kernel.deliver(message("delete it", sender=User(id="7"), chat=group))
+        async with asyncio.timeout(10):
+            while not delivered.replies:
+                await asyncio.sleep(0.01)
+        assert await command(scene, "stop", user=user, chat=group) == told
+        if told != "Stopped.":
+            assert not delivered.outcome.done()
+            assert await command(scene, "stop", user="7", chat=group) == "Stopped."
+        assert (await delivered.outcome).emits[-1][1]["outcome"] == "stopped"
+
+
 async def test_an_interrupted_answer_is_kept_as_cut(scene: Scene) -> None:
     dangerous(scene)
     async with scene.running():
@@ -210,3 +236,21 @@ async def test_a_short_id_that_another_question_has_is_made_longer(scene: Scene)
         assert (await approvals.ask(one)).state == APPROVED
         second = await approvals.ask(replace(one, origin="a" * 6 + "b" * 58))
         assert (len(first.id), len(second.id), second.state) == (6, 16, ASKED)
+
+
+async def test_stop_reaches_answers_of_other_plugins(scene: Scene) -> None:
+    scene.play()
+    told: list[object] = []
+
+    def stop(request: responder_pb2.StopAnswersRequest) -> responder_pb2.StopAnswersResponse:
+        told.append(request)
+        if len(told) > 1:
+            raise Unavailable("away")
+        return responder_pb2.StopAnswersResponse(stopped=1)
+
+    scene.kernel.answer("/jackfield.v1.Responder/StopAnswers", responder_pb2.StopAnswersRequest, stop)
+    scene._install("elsewhere", "jackfield.v1.Responder")
+    async with scene.running():
+        assert await command(scene, "stop") == "Stopped."
+        assert await command(scene, "stop") == "Nothing is being written here."
+    assert len(told) == 2

@@ -32,7 +32,7 @@ def translated(error: Exception, keys: tuple[str, ...] = ()) -> JackfieldError:
         return Unavailable(f"the provider cannot be reached: {_cause(error)}")
     if isinstance(error, openai.APIError):
         return _in_stream(error, _clean(error.message, keys))
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError | RecursionError):
         return PlatformError("the provider answered with something that is no answer")
     return Unavailable(f"the provider's answer broke off: {type(error).__name__}")
 

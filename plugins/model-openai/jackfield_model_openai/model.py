@@ -93,7 +93,14 @@ class OpenAiModels(model_pb2_grpc.ModelServicer):
                     begun = True
                     yield step
                 return
-            except (JackfieldError, openai.OpenAIError, httpx2.HTTPError, TimeoutError, ValueError) as error:
+            except (
+                JackfieldError,
+                openai.OpenAIError,
+                httpx2.HTTPError,
+                TimeoutError,
+                ValueError,
+                RecursionError,
+            ) as error:
                 refusal = translated(error, chain.secrets)
                 if begun or not self._goes_on(refusal, endpoint, key, dead):
                     raise refusal from error

@@ -41,10 +41,15 @@ class Catalog:
             name for name, table in provides.items() if HANDLER in table.get("services", ())
         )
         self.off = frozenset(plugin.name for plugin in response.plugins if plugin.off)
+        self._handles = {name: tuple(table.get("handles") or ()) for name, table in provides.items()}
         self._adapters = {bot.name: provides.get(bot.adapter, {}) for bot in response.bots}
         self._own_types = frozenset(
             f"{name}.{event}" for name, table in provides.items() for event in table.get("event_types", ())
         )
+
+    def handles(self, handler: str) -> tuple[str, ...]:
+        """Patterns of events that a handler takes; empty: every event."""
+        return self._handles.get(handler, ())
 
     def event_types(self, bot: str) -> frozenset[str]:
         """Types that a rule of the bot may name: those its adapter declares and those that plugins define."""

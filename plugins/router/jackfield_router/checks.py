@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jackfield.v1 import router_pb2
 from jackfield_sdk import InvalidArgument, UnknownBot
+from jackfield_sdk.patterns import matches
 
 from jackfield_router.catalog import Catalog
 
@@ -19,12 +20,19 @@ def check_bot(bot: str, catalog: Catalog) -> None:
 
 
 def check_rule(rule: router_pb2.Rule, bot: str, catalog: Catalog) -> None:
-    """Raises InvalidArgument for a handler that is not installed, or an event that the bot never has."""
+    """Raises InvalidArgument for a handler that is not installed, or an event that it does not take or the bot never has."""
     if rule.handler not in catalog.handlers:
         raise InvalidArgument(
             f"rule {rule.id}: {rule.handler!r} is no installed handler",
             remedy=f"Install it, or use one of: {', '.join(sorted(catalog.handlers)) or 'none'}.",
             metadata={"rule": rule.id, "field": "handler"},
+        )
+    taken = catalog.handles(rule.handler)
+    if taken and not any(matches(pattern, rule.event) for pattern in taken):
+        raise InvalidArgument(
+            f"rule {rule.id}: {rule.handler} takes no event {rule.event!r}",
+            remedy=f"Use one of: {', '.join(taken)}; or another handler.",
+            metadata={"rule": rule.id, "field": "event", "expected": ", ".join(taken)},
         )
     if not _event_fits(rule.event, bot, catalog):
         types = sorted(catalog.event_types(bot) | catalog.wildcards(bot))

@@ -132,6 +132,17 @@ async def test_rules_of_an_uninstalled_handler_stay(house: House) -> None:
     await house.pushed("web", "verse", "commands")
 
 
+async def test_a_handler_gets_no_event_that_it_does_not_take(house: House) -> None:
+    provides = {"services": ["jackfield.v1.Handler"], "handles": ["message.received"]}
+    house.plugin("asker", {"provides": provides})
+    await house.tell()
+    for event in ("message.*", "*", "group.member_joined"):
+        with pytest.raises(InvalidArgument, match="asker takes no event") as caught:
+            await house.add(rule("x", event=event, handler="asker"))
+        assert caught.value.metadata == {"rule": "x", "field": "event", "expected": "message.received"}
+    await house.add(rule("x", handler="asker"))
+
+
 @pytest.mark.parametrize("handler", ["nobody", "storage"])
 async def test_a_handler_has_to_be_installed_and_to_handle(house: House, handler: str) -> None:
     with pytest.raises(InvalidArgument, match="no installed handler") as caught:

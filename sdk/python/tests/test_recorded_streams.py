@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from jackfield.v1 import tool_pb2, tool_pb2_grpc
+from jackfield.v1 import frame_pb2, tool_pb2, tool_pb2_grpc
 from jackfield_sdk import Context, Event, Plugin
 from jackfield_sdk.errors import Unavailable
+from jackfield_sdk.link.methods import Method
+from jackfield_sdk.link.serving import Serving
 from jackfield_sdk.testing import FakeKernel, message
 
 CALL = "/jackfield.v1.Tools/CallTool"
@@ -111,3 +113,29 @@ async def test_a_call_that_still_runs_is_joined_after_a_restart() -> None:
         assert (await delivered.outcome).done
     assert heard[0][-1] == "done"
     assert slow.runs == 1
+
+
+async def test_a_request_stream_that_breaks_before_it_ran_begins_anew() -> None:
+    """The open frame and the end of the connection may come in the same turn of the loop."""
+    runs: list[list[bytes]] = []
+
+    async def collect(requests: AsyncIterator[bytes], context: Any) -> bytes:
+        runs.append([request async for request in requests])
+        return b"done"
+
+    sent: list[frame_pb2.Frame] = []
+    method = Method("/x.Y/Z", True, False, bytes, bytes, collect)
+    serving = Serving(sent.append, {method.path: method})
+
+    def opened(call_id: int, body: bytes) -> frame_pb2.CallOpen:
+        frame = frame_pb2.CallOpen(call_id=call_id, method=method.path, body=body, half_closed=True)
+        frame.caller.idempotency_key = "k"
+        return frame
+
+    serving.opened(opened(2, b"before"))
+    serving.lost()
+    serving.opened(opened(2, b"after"))
+    while not sent:
+        await asyncio.sleep(0)
+    assert runs == [[b"after"]]
+    assert sent[0].call_end.body == b"done"

@@ -21,6 +21,7 @@ class Server:
         self.said: list[Line] = []
         self.deeds: list[tuple[str, str]] = []
         self.refusals: list[str] = []
+        self.taken: set[str] = set()
         self.stalls = False
         self.stalled = False
         self.joined = False
@@ -104,6 +105,9 @@ class Server:
         self.numeric(*(("903", "welcome back") if self._sasl else ("904", "SASL authentication failed")))
 
     def _nick(self, line: Line) -> None:
+        if line.param(0) in self.taken:
+            self.numeric("433", line.param(0), "Nickname is already in use")
+            return
         if self.joined or self.nick:
             self.send(self.nick, "NICK", line.param(0))
         self.nick = line.param(0)

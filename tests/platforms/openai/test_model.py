@@ -164,6 +164,7 @@ async def test_reasoning_by_either_name(house: House, field: str) -> None:
         (refuses(500), Unavailable, "500"),
         (refuses(302, location="http://169.254.169.254/"), JackfieldError, "."),
         (streams("{nonsense"), PlatformError, "no answer"),
+        (streams("[" * 5_000), PlatformError, "no answer"),
         (streams(drop=True), Unavailable, "."),
         (streams(done=True), Unavailable, "broke off"),
         (streams({"error": {"message": "overloaded", "code": "server_error"}}), Unavailable, "overloaded"),

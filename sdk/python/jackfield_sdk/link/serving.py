@@ -63,6 +63,8 @@ class Serving:
             name = opened.method.rpartition("/")[2]
             self._end(call, error=error_to_proto(_unsupported(name)))
             return
+        # Known before its task has run at all: the stream may break in the same moment.
+        call.cut_by_loss = method.request_streaming or (method.response_streaming and not key)
         if key:
             self._keep(key, call)
         call.task = asyncio.get_running_loop().create_task(self._run(method, call))
@@ -120,9 +122,6 @@ class Serving:
                 await asyncio.wait(late)
 
     async def _run(self, method: Method, call: IncomingCall) -> None:
-        call.cut_by_loss = method.request_streaming or (
-            method.response_streaming and not call.caller.idempotency_key
-        )
         delivery_id = call.caller.delivery_id
         with Work(
             call.trace,

@@ -197,12 +197,14 @@ class FakeKernel:
 
     async def redeliver(self, delivered: Delivered) -> Delivered:
         """Offers the same delivery again, as after a crash: its recorded calls return what they returned."""
-        event = convert.event_to_plain(delivered.proto.event)
+        proto = delivered.proto
         return await self.deliver(
-            event,
+            convert.event_to_plain(proto.event),
             plugin=delivered.plugin,
+            rule_config=wellknown.struct_to_plain(proto.rule_config),
+            merged=[convert.event_to_plain(other) for other in proto.merged],
             delivery_id=delivered.id,
-            attempt=delivered.proto.attempt + 1,
+            attempt=proto.attempt + 1,
         )
 
     async def observe(self, event: Event, *, plugin: str = "") -> None:

@@ -1,0 +1,1 @@
+"""A server that speaks Dify's service interface."""
