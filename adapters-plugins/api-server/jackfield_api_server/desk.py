@@ -30,7 +30,9 @@ class Waiting:
         self._delivered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def grow(self, text: str, *, is_final: bool) -> None:
-        """The writer has more. Texts that the reader did not see yet are replaced."""
+        """The writer has more. Texts that the reader did not see yet are replaced; a final one stays."""
+        if self.is_final:
+            return
         self.text = text
         self.is_final = is_final
         self._changed.set()
@@ -103,7 +105,8 @@ class Desk:
             raise _closed("no request waits for an answer in this chat")
         if question and question != waiting.question:
             raise _closed("the request that asked this waits no more")
-        if waiting.is_final:
+        # A repeat of the call that answers may wait with it until the client has read.
+        if waiting.is_final and waiting.writer != writer:
             raise _closed("the request has its answer already")
         if waiting.writer is not None and waiting.writer != writer:
             raise _closed("another answer to this request is being written")

@@ -185,8 +185,9 @@ async def test_a_client_that_left_is_answered_no_more(house: House) -> None:
         assert answer.status == 200
     question = house.kernel.published[0].event.message_id
     # A new question of the session is taken as soon as the departure was noticed.
-    while (status := (again := await house.ask("better", stream=True)).status) == 409:
-        again.close()
+    async with asyncio.timeout(10):
+        while (status := (again := await house.ask("better", stream=True)).status) == 409:
+            again.close()
     assert status == 200
     late = ReplyReference(message_id=question)
     with pytest.raises(WindowClosed):
