@@ -90,7 +90,7 @@ CONFORMANCE := .cache/conformance
 conformance: $(VENV)/dev
 	@rm -rf $(CONFORMANCE) && mkdir -p $(CONFORMANCE)
 	@failed=; for folder in $(wildcard adapters-plugins/*); do name=$$(basename $$folder); \
-	  $(BIN)/jackfield conformance adapter --plugin $$folder --server tests.platforms.$$name.fixture:create \
+	  $(BIN)/jackfield conformance adapter --plugin $$folder --server tests.platforms.$$(echo $$name | tr - _).fixture:create \
 	    --out $(CONFORMANCE) >$(CONFORMANCE).$$name.log 2>&1 || { failed="$$failed $$name"; grep -v '^pass' $(CONFORMANCE).$$name.log; }; \
 	  grep -h ' pass, ' $(CONFORMANCE).$$name.log; rm -f $(CONFORMANCE).$$name.log; \
 	done; $(BIN)/jackfield conformance matrix $(CONFORMANCE) --page sdk/docs/support-matrix.md && \

@@ -79,6 +79,9 @@ class LocalPlatform(ABC):
     async def until(self, holds: Callable[[], Any]) -> Any:
         """Waits until something is true of the platform and returns it."""
 
+    async def invite(self, chat: Chat) -> None:
+        """Called before each message that the bot sends unasked: a platform where bots may only answer lets the user ask first."""
+
     # What the user does.
 
     @abstractmethod

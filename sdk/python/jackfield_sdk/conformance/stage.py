@@ -144,9 +144,9 @@ class Stage:
 
     async def send(self, *parts: Any, chat: Chat | None = None, key: str = "") -> Any:
         """Sends a message to the private chat, or to `chat`."""
-        return await self.call(
-            "send_message", chat or self.platform.private, key=key, message=Message(*parts)
-        )
+        chat = chat or self.platform.private
+        await self.platform.invite(chat)
+        return await self.call("send_message", chat, key=key, message=Message(*parts))
 
     def opened_call(self, method: str, request: Any, chat: Chat | None = None, **how: Any) -> KernelCall:
         """A call to stream on, or to cancel."""

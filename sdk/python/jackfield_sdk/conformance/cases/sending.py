@@ -124,6 +124,7 @@ async def streaming(stage: Stage) -> None:
     since = len(stage.platform.seen)
     first = _step(1, "growing")
     first.opening.SetInParent()
+    await stage.platform.invite(stage.platform.private)
     call = stage.opened_call("StreamReply", first, stage.platform.private, key="stream", half_closed=False)
     await call.send(_step(2, "growing text").SerializeToString())
     await call.send(_step(3, "growing text, whole", is_final=True).SerializeToString())

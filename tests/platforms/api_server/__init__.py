@@ -1,0 +1,1 @@
+"""The local side of OpenAI clients, for the conformance kit."""
