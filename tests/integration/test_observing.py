@@ -131,7 +131,7 @@ async def test_one_message_is_one_trace_across_processes_and_its_lines_are_found
 def live(installation: Installation) -> str:
     """What `top` shows on a terminal until q is pressed."""
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 100, 140, 0, 0))
     environ = {**installation.environ, "TERM": "xterm"}
     program = subprocess.Popen(
         [str(PROGRAM), "top", "--interval", "0.2"], stdin=slave, stdout=slave, stderr=slave, env=environ
