@@ -45,7 +45,9 @@ test: $(VENV)/dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-fast: $(VENV)/dev
-	$(BIN)/python -m pytest -n 2 -q -m "not slow and not integration and not chaos and not browser and not node"
+	$(BIN)/python -m pytest -n 2 -q -m "not slow and not integration and not chaos and not browser and not node" \
+	  $(foreach folder,platforms integration chaos isolation fuzz conformance,--ignore=tests/$(folder)) \
+	  $(foreach heavy,model-anthropic model-openai mcp,--ignore=plugins/$(heavy))
 
 check: lint types contracts
 

@@ -16,6 +16,9 @@ from pydantic import BaseModel
 
 from tests.rig.kernel import handler_manifest, routes, rule, running
 
+# More than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PAGES = [
     ROOT / "README.md",

@@ -27,6 +27,9 @@ from jackfield_sdk import (
 from jackfield_sdk.target import Target
 from jackfield_sdk.testing import FakeKernel
 
+# More than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 KEY, OTHER = "the key of the first bot", "the key of the other bot"
 CHAT = Chat.private("s1")
 

@@ -1,11 +1,15 @@
 """The string form: nothing is lost on the way there and back."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jackfield_onebot.convert import cq
 from jackfield_onebot.convert.events import event_of
 from jackfield_onebot.convert.incoming import message_of
 from jackfield_sdk import Face, FaceKind, Mention, MentionAll, Message, Text, convert
+
+# More than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
 
 names = st.text(st.characters(categories=["Ll", "Nd"], max_codepoint=127), min_size=1, max_size=8)
 texts = st.builds(lambda text: {"type": "text", "data": {"text": text}}, st.text(min_size=1))

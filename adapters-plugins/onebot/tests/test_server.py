@@ -25,6 +25,9 @@ from jackfield_sdk.listening import CannotListen, listen
 from jackfield_sdk.testing import FakeKernel
 from simulated_onebot import Refusal, World, world
 
+# More than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 
 async def status_of(onebot: World, headers: dict[str, str], query: str = "") -> int:
     async with aiohttp.ClientSession() as session:

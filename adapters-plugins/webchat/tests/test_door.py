@@ -10,6 +10,9 @@ import pytest
 from jackfield_sdk import Chat, InvalidArgument, Message
 from jackfield_webchat.media import MAX_UPLOAD
 
+# More than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 
 async def test_pages_of_other_sites_are_refused(start) -> None:
     chat = await start(bot={"allowed_origins": ["https://chat.example.org"]})

@@ -15,6 +15,9 @@ from jackfield_kernel.cli.top import size
 
 from .conftest import Shell
 
+# More than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 
 def entry(**fields: object) -> admin_pb2.LogEntry:
     found = admin_pb2.LogEntry(level=admin_pb2.LOG_LEVEL_ERROR, plugin="p", message="broke", event_id="e1")

@@ -23,6 +23,9 @@ from jackfield_kernel.paths import KernelLock, private_directory
 
 from .conftest import Shell
 
+# More than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 
 def test_help_lists_every_verb_without_loading_grpc(alone: Shell) -> None:
     code = (

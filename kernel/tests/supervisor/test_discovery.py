@@ -10,6 +10,9 @@ from jackfield_kernel.config import load_config
 from jackfield_kernel.hooks import Hooks, hookimpl
 from jackfield_kernel.supervisor import Candidate, Found, builtin_sources, discover, plan
 
+# More than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 MANIFEST = """\
 manifest: 1
 name: {name}

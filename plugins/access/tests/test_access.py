@@ -17,6 +17,9 @@ from jackfield_access.settings import of_bot
 from jackfield_sdk import Chat, InvalidArgument, Target, User, convert
 from jackfield_sdk.testing import FakeKernel, message
 
+# More than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 INVOKE = "/jackfield.v1.Commands/Invoke"
 ADMIN = User(id="root")
 

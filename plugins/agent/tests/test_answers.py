@@ -28,6 +28,9 @@ from jackfield_sdk.testing import message
 from jackfield_sdk.testing.events import event
 from jackfield_sdk.testing.records import Delivered
 
+# More than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 TOOL = model_pb2.MODEL_ROLE_TOOL
 
 

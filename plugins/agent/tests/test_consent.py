@@ -15,6 +15,9 @@ from jackfield_sdk.testing import message
 from jackfield_sdk.testing.events import interaction
 from jackfield_sdk.testing.records import Delivered
 
+# More than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 INVOKE = "/jackfield.v1.Commands/Invoke"
 DESTRUCTIVE = tool_pb2.TOOL_DANGER_DESTRUCTIVE
 

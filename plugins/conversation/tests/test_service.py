@@ -11,6 +11,9 @@ from jackfield.v1 import model_pb2
 from jackfield_sdk import Chat, Conflict, ContentTooLarge, InvalidArgument, NotFound, Target
 from jackfield_sdk.testing import FakeKernel
 
+# More than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 GROUP = Chat.group("g:1", "42")
 
 

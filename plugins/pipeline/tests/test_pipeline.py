@@ -29,6 +29,9 @@ from jackfield_sdk.testing import FakeKernel, message
 from jackfield_sdk.testing.events import event
 from jackfield_sdk.testing.records import Delivered, Outcome
 
+# More than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 pb = responder_pb2
 GROUP = Chat.group("5")
 

@@ -21,6 +21,9 @@ from jackfield_runners.settings import Settings
 from jackfield_sdk import Chat, ContentTooLarge, InvalidArgument, PlatformError
 from jackfield_sdk.testing import message
 
+# More than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

@@ -18,6 +18,9 @@ from jackfield_sdk.testing.records import Delivered, Outcome
 from jackfield_webhook_handler.addresses import allowed
 from jackfield_webhook_handler.handler import build
 
+# More than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LOCAL = ["127.0.0.1/32"]
 

@@ -7,6 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jackfield_sdk.chunking import cut, fitting, length, open_fence, split
 
+# More than `make test-fast` has time for.
+pytestmark = pytest.mark.slow
+
 UNITS = ("utf16", "codepoints", "bytes")
 PIECES = st.sampled_from(
     [
